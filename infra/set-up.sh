@@ -1,0 +1,17 @@
+#!/bin/sh
+# Makes a clone ready to run: installs the locked packages and builds, each only when it is out of date.
+# Called by ./assay and by `npm test`; prints only when it has something to do.
+set -eu
+cd "$(dirname "$0")/.."
+export TURBO_TELEMETRY_DISABLED=1 DO_NOT_TRACK=1
+if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  echo "assay: first run in this clone: npm ci" >&2
+  npm ci --no-audit --no-fund >&2
+  touch node_modules/.package-lock.json
+fi
+built=node_modules/.assay-built
+if [ ! -f "$built" ] || [ -n "$(find packages apps package-lock.json tsconfig.json \( -name node_modules -o -name dist -o -name test -o -name .turbo \) -prune -o -type f -newer "$built" -print | head -n 1)" ]; then
+  echo "assay: building" >&2
+  npx --no-install turbo run build --output-logs=errors-only >&2
+  touch "$built"
+fi

@@ -1,0 +1,111 @@
+import { z } from "zod";
+import { canonicalJson } from "./canonical-json.ts";
+import { sha256 } from "./sha256.ts";
+
+/**
+ * A profile says how one kind of reward model is asked and read. It is data: validated, hashed, and stored whole in
+ * batch.json, so that a batch is finished under the profile it was planned with.
+ */
+
+/** One written form of the verdict: the token's text and its ids for Yes and No. */
+const verdictFormSchema = z.strictObject({
+  /** the form of Yes, such as " Yes": the value of `answer_form` */
+  yes: z.string(),
+  no: z.string(),
+  yes_id: z.int().nonnegative(),
+  no_id: z.int().nonnegative(),
+});
+export type VerdictForm = z.infer<typeof verdictFormSchema>;
+
+export const profileSchema = z.strictObject({
+  /** kebab-case; shown everywhere, not hashed */
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,39}$/),
+  description: z.string(),
+  /** Served names this profile is meant for; `--profile` may be left out for these. Not hashed. */
+  models: z.array(z.string()),
+
+  messages: z.strictObject({
+    /** roles of the conversation that the template knows; a record with another role is bad input */
+    roles: z.array(z.string()).min(1),
+    /**
+     * How the principle is put: as a last message of role "principle", or as a last user turn made from a text in
+     * which {principle} stands for it.
+     */
+    principle: z.discriminatedUnion("as", [
+      z.strictObject({ as: z.literal("principle-role") }),
+      z.strictObject({ as: z.literal("user-turn"), text: z.string().includes("{principle}") }),
+    ]),
+    /** sent as chat_template_kwargs; templates ignore what they do not know */
+    template_kwargs: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  }),
+
+  sampling: z.strictObject({
+    temperature: z.number().min(0).max(2),
+    top_p: z.number().gt(0).max(1),
+    /** -1 = off, as vLLM spells it */
+    top_k: z.int().min(-1),
+    min_p: z.number().min(0).max(1),
+    repetition_penalty: z.number().gt(0),
+  }),
+  /** longest answer in tokens, reasoning included */
+  max_tokens: z.int().positive(),
+
+  verdict: z.strictObject({
+    /**
+     * first: position 0 is read whatever was sampled there. last-after-anchor: the last verdict id among the last
+     * five generated ids, behind the anchor text.
+     */
+    position: z.enum(["first", "last-after-anchor"]),
+    /** case-insensitive regular expression for the anchor; only for last-after-anchor */
+    anchor: z.string().nullable(),
+    forms: z.array(verdictFormSchema).min(1),
+    /** sampled: the pair of the form that was sampled. logsumexp: Yes and No each summed over all forms. */
+    pair: z.enum(["sampled", "logsumexp"]),
+    /** probability mass of the pair read below which the row is no_verdict */
+    min_mass: z.number().min(0).max(1),
+    /** default way of reading (DESIGN 5); the probe may have to choose another */
+    read: z.enum(["two-step", "ids"]),
+  }),
+
+  /** Strings that the template turns into special tokens and that a row's text must never become (P11). */
+  specials: z.strictObject({
+    /** turn openers and closers, counted per turn in prompt_token_ids by the probe */
+    openers: z.array(z.string()),
+    closers: z.array(z.string()),
+    /** the rest: BOS, EOS, think tags */
+    others: z.array(z.string()),
+  }),
+  thinking: z.strictObject({ open: z.string(), close: z.string() }).nullable(),
+
+  /** Two rows whose rewards must come out with opposite signs at temperature 0; not hashed. */
+  golden: z
+    .strictObject({
+      prompt: z.string(),
+      better: z.string(),
+      worse: z.string(),
+      principle: z.string(),
+    })
+    .nullable(),
+  /** For `plan`: rows an hour of one 8-GPU node, and where the figure comes from; not hashed. */
+  rate: z
+    .strictObject({ rows_per_node_hour: z.number().positive(), tokens_per_row: z.number(), source: z.string() })
+    .nullable(),
+});
+
+export type Profile = z.infer<typeof profileSchema>;
+
+/** Identity of what reaches a request or the reading (FORMATS): no name, description, models, rate or golden pair. */
+export function profileSha256(profile: Profile): string {
+  const { name: _name, description: _description, models: _models, golden: _golden, rate: _rate, ...hashed } = profile;
+  return sha256(canonicalJson(hashed));
+}
+
+/** Identity of the message layout alone: part of every row_key. */
+export function layoutSha256(profile: Profile): string {
+  return sha256(canonicalJson({ messages: profile.messages }));
+}
+
+/** All verdict ids, in the order in which they are asked for: form by form, Yes before No. */
+export function verdictIds(profile: Profile): number[] {
+  return profile.verdict.forms.flatMap((form) => [form.yes_id, form.no_id]);
+}

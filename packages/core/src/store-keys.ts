@@ -1,0 +1,80 @@
+/** Every name in a root (DESIGN 2, FORMATS). Nobody else spells a key. Keys are relative to the root, "/" between parts. */
+
+export const maxChunks = 999_999;
+
+const six = (n: number): string => String(n).padStart(6, "0");
+
+export const rootKey = "assay.json";
+export const openPrefix = "_batches/";
+export const donePrefix = "_done/";
+
+/** Index entry whose ascending LIST is newest first. `ms` is the epoch time of submission. */
+export function openKey(batch: string, ms: number): string {
+  return `${openPrefix}${String(9_999_999_999_999 - ms).padStart(13, "0")}-${batch}`;
+}
+
+export function batchOfOpenKey(key: string): string {
+  return key.slice(openPrefix.length + 14);
+}
+
+export function doneKey(batch: string): string {
+  return `${donePrefix}${batch}`;
+}
+
+/** `day` is yyyy-mm-dd in UTC. */
+export function probeKey(day: string, random: string): string {
+  return `_probe/${day}-${random}`;
+}
+export function probePassedKey(day: string): string {
+  return `_probe/${day}.ok`;
+}
+
+export function rowsKey(batch: string, chunk: number): string {
+  return `${batch}/rows/${six(chunk)}.jsonl.gz`;
+}
+export function rowsPrefix(batch: string): string {
+  return `${batch}/rows/`;
+}
+export function batchKey(batch: string): string {
+  return `${batch}/batch.json`;
+}
+export function pinKey(batch: string): string {
+  return `${batch}/pin.json`;
+}
+export function controlPrefix(batch: string): string {
+  return `${batch}/control/`;
+}
+export function controlKey(batch: string, n: number): string {
+  return `${batch}/control/${six(n)}.json`;
+}
+export function shardPrefix(batch: string): string {
+  return `${batch}/rewards/`;
+}
+export function shardKey(batch: string, chunk: number): string {
+  return `${batch}/rewards/${six(chunk)}.parquet`;
+}
+export function partialPrefix(batch: string): string {
+  return `${batch}/partial/`;
+}
+export function summaryKey(batch: string): string {
+  return `${batch}/summary.json`;
+}
+export function successKey(batch: string): string {
+  return `${batch}/_SUCCESS`;
+}
+
+/** The chunk number in `…/rewards/000123.parquet`, or null when the key is not a shard's. */
+export function chunkOfShardKey(key: string): number | null {
+  const match = /\/rewards\/(\d{6})\.parquet$/.exec(key);
+  return match === null ? null : Number(match[1]);
+}
+
+/** The queue's job id. BullMQ refuses ":" and plain integers. */
+export function jobId(batch: string, chunk: number): string {
+  return `${batch}.c${six(chunk)}`;
+}
+
+/** Queue name of a root and a served model: processes that mean the same two meet, others never do. */
+export function queueName(rootId: string, modelSha256: string): string {
+  return `assay.${rootId}.${modelSha256.slice(0, 8)}`;
+}

@@ -1,0 +1,1 @@
+export type { EngineFacts, EnginePool, EngineSlot } from "./port.ts";

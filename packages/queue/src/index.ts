@@ -1,0 +1,1 @@
+export type { Job, JobQueue, LeasedJob } from "./port.ts";

@@ -1,0 +1,1 @@
+export type { ObjectInfo, ObjectStore, PutResult } from "./port.ts";
