@@ -65,7 +65,7 @@ export interface EngineFailure {
   readonly kind: EngineFailureKind;
   /** HTTP status, null when no answer came. */
   readonly status: number | null;
-  /** The engine's own words, cut to 500 characters; never the request's text. */
+  /** The engine's own words, cut to 300 characters and well-formed; an engine may quote what it was sent. */
   readonly message: string;
   readonly retryAfterMs: number | null;
 }

@@ -1,3 +1,4 @@
+export { type Asked, askVerdict } from "./ask-verdict.ts";
 export {
   type BatchFile,
   type BatchSettings,
@@ -13,6 +14,14 @@ export {
   specialsModes,
   stripModes,
 } from "./batch-file.ts";
+export {
+  type BuildSettings,
+  type BuiltRequest,
+  buildReadRequest,
+  buildRequest,
+  type ReadWay,
+} from "./build-request.ts";
+export { builtInProfiles, profileByName, profileForModel } from "./built-in-profiles.ts";
 export { canonicalJson } from "./canonical-json.ts";
 export {
   type Completion,
@@ -44,15 +53,27 @@ export {
   renderError,
   toAssayError,
 } from "./error.ts";
+export { estimateNight, type NightEstimate } from "./estimate.ts";
+export { chunkFailedAsAWhole, createFailureBudget, type FailureBudget } from "./failure-budget.ts";
+export { type FoundVerdict, findVerdict, logprobsAt } from "./find-verdict.ts";
+export { emptyOutcome, makeBadRow, makeResultRow, type RowOutcome } from "./make-result-row.ts";
+export { compareNatural } from "./natural-order.ts";
+export { neutraliseSpecials } from "./neutralise-specials.ts";
+export { type NormalisedRecord, normaliseRecord, type RecordSettings } from "./normalise-record.ts";
+export { parseRows } from "./parse-rows.ts";
 export { type Pin, pinBytes, pinDifferences, pinSchema, pinSha256 } from "./pin.ts";
+export { type Chunker, chunkTarget, createChunker, maxChunkBytes, type PlannedChunk } from "./plan-batch.ts";
 export {
   layoutSha256,
   type Profile,
   profileSchema,
   profileSha256,
+  resolveForms,
   type VerdictForm,
   verdictIds,
 } from "./profile.ts";
+export { type ReadBy, readVerdict, type VerdictRead } from "./read-verdict.ts";
+export { inputStem, type RecordPlace, recordLines, rowCount, serialiseLine } from "./record-lines.ts";
 export {
   type ResultRow,
   type ResultSample,
@@ -63,6 +84,7 @@ export {
   type UserColumnType,
   userColumnTypes,
 } from "./result-row.ts";
+export { logprobFloor, reward } from "./reward.ts";
 export {
   type BadCode,
   type BadLine,
@@ -76,8 +98,10 @@ export {
   type RowsLine,
   rowsOf,
 } from "./row.ts";
+export { rowKey } from "./row-key.ts";
+export { checkProfile, setProfile } from "./set-profile.ts";
 export { sha256 } from "./sha256.ts";
-export { engineSideStatuses, isEngineSide, isUnasked, type Status, statuses } from "./status.ts";
+export { engineSideStatuses, isEngineSide, type Status, statuses } from "./status.ts";
 export {
   batchKey,
   batchOfOpenKey,
@@ -103,3 +127,6 @@ export {
   successKey,
   summaryKey,
 } from "./store-keys.ts";
+export { type StrippedResponse, stripReasoning } from "./strip-reasoning.ts";
+export { templateBreach } from "./template-breach.ts";
+export { chatBody, completionFromChat, completionFromRead, failureFromHttp, readBody } from "./wire.ts";

@@ -12,8 +12,11 @@ export const pinSchema = z.strictObject({
   revision: z.string().nullable(),
   /** sha256 of the token ids that /tokenize gives for a fixed conversation with a pinned date */
   template: z.string(),
-  /** per opener and closer: special tokens in a prompt of `turns` turns = per_turn * turns + extra */
-  delimiters: z.array(z.strictObject({ id: z.int(), per_turn: z.int(), extra: z.int() })),
+  /**
+   * per opener and closer: special tokens in a prompt of `turns` turns = per_turn * turns + extra; extra_system takes
+   * the place of extra where the first turn is a system message (some templates bring one of their own otherwise)
+   */
+  delimiters: z.array(z.strictObject({ id: z.int(), per_turn: z.int(), extra: z.int(), extra_system: z.int() })),
   /** raw_logprobs, or processed when the server scales them */
   logprobs: z.enum(["raw", "processed"]),
   simulated: z.boolean(),

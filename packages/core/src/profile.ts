@@ -12,8 +12,9 @@ const verdictFormSchema = z.strictObject({
   /** the form of Yes, such as " Yes": the value of `answer_form` */
   yes: z.string(),
   no: z.string(),
-  yes_id: z.int().nonnegative(),
-  no_id: z.int().nonnegative(),
+  /** null: any tokenizer; the probe asks the engine which ids these words have there (see resolveForms) */
+  yes_id: z.int().nonnegative().nullable(),
+  no_id: z.int().nonnegative().nullable(),
 });
 export type VerdictForm = z.infer<typeof verdictFormSchema>;
 
@@ -75,7 +76,10 @@ export const profileSchema = z.strictObject({
     /** the rest: BOS, EOS, think tags */
     others: z.array(z.string()),
   }),
-  thinking: z.strictObject({ open: z.string(), close: z.string() }).nullable(),
+  /** the model's own thinking: a verdict counts only behind its end */
+  thinking: z
+    .strictObject({ open: z.string(), close: z.string(), open_id: z.int().nullable(), close_id: z.int().nullable() })
+    .nullable(),
 
   /** Two rows whose rewards must come out with opposite signs at temperature 0; not hashed. */
   golden: z
@@ -105,7 +109,24 @@ export function layoutSha256(profile: Profile): string {
   return sha256(canonicalJson({ messages: profile.messages }));
 }
 
-/** All verdict ids, in the order in which they are asked for: form by form, Yes before No. */
+/** All verdict ids, in the order in which they are asked for: form by form, Yes before No. Forms must be resolved. */
 export function verdictIds(profile: Profile): number[] {
-  return profile.verdict.forms.flatMap((form) => [form.yes_id, form.no_id]);
+  return profile.verdict.forms.flatMap(({ yes, no, yes_id, no_id }) => {
+    if (yes_id === null || no_id === null)
+      throw new TypeError(`verdictIds: the ids of "${yes}" and "${no}" are not resolved`);
+    return [yes_id, no_id];
+  });
+}
+
+/**
+ * A profile for any tokenizer made concrete for one: `ids` says which words are single tokens there. A form of which
+ * either word is no single token drops out. Forms with ids of their own stay as they are. Not stored, not hashed.
+ */
+export function resolveForms(profile: Profile, ids: ReadonlyMap<string, number>): Profile {
+  const forms = profile.verdict.forms.flatMap((form): VerdictForm[] => {
+    const yes_id = form.yes_id ?? ids.get(form.yes) ?? null;
+    const no_id = form.no_id ?? ids.get(form.no) ?? null;
+    return yes_id === null || no_id === null ? [] : [{ ...form, yes_id, no_id }];
+  });
+  return { ...profile, verdict: { ...profile.verdict, forms } };
 }

@@ -25,8 +25,3 @@ export const engineSideStatuses = ["engine_error", "rejected", "no_verdict", "ve
 export function isEngineSide(status: Status): boolean {
   return (engineSideStatuses as readonly Status[]).includes(status);
 }
-
-/** Decided without an engine call: the row was never asked. */
-export function isUnasked(status: Status): boolean {
-  return status === "bad_input" || status === "no_response";
-}

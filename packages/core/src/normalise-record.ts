@@ -1,0 +1,248 @@
+import type { UserColumn } from "./result-row.ts";
+import type { BadCode, Json, Message } from "./row.ts";
+
+/** What `--principle`, `--map`, `--carry` and the profile say about reading records. */
+export interface RecordSettings {
+  /** roles of the profile; a message with another one is bad */
+  readonly roles: readonly string[];
+  /** from --principle: used where a record brings none */
+  readonly principles: readonly string[];
+  /** our field name -> theirs */
+  readonly map: { readonly [ours: string]: string };
+  /** typed columns: always carried, and bad when the value does not fit */
+  readonly columns: readonly UserColumn[];
+  /** carry objects, lists and long values, too */
+  readonly carryAll: boolean;
+}
+
+export type NormalisedRecord =
+  | {
+      readonly ok: true;
+      readonly id: string | null;
+      readonly group: string | null;
+      readonly messages: readonly Message[];
+      readonly responses: readonly string[];
+      readonly principles: readonly string[];
+      readonly carried: { readonly [key: string]: Json } | null;
+      /** names of fields that were not carried: too long, or not scalar */
+      readonly leftOut: readonly string[];
+    }
+  | { readonly ok: false; readonly bad: BadCode; readonly field?: string };
+
+/** Fields with a meaning of their own; the rest of a record is carried. */
+const ownFields = ["id", "group", "prompt", "messages", "response", "responses", "principle", "principles"] as const;
+type OwnField = (typeof ownFields)[number];
+
+/** A carried value longer than this in UTF-8 is left out: five million copies of a long one are somebody's disk. */
+const maxCarriedBytes = 1_000;
+
+class Bad extends Error {
+  readonly code: BadCode;
+  readonly field: string | undefined;
+  constructor(code: BadCode, field?: string) {
+    super(code);
+    this.code = code;
+    this.field = field;
+  }
+}
+
+/**
+ * One parsed record as a conversation with its responses and principles (DESIGN 4). Pure; never throws: whatever is
+ * wrong comes back as a code and, where one can be named, the field. Text is kept as given: no trimming, no Unicode
+ * normalisation. An empty response is ordinary data; an empty principle is not.
+ */
+export function normaliseRecord(raw: unknown, settings: RecordSettings): NormalisedRecord {
+  if (typeof raw !== "object" || raw === null || Array.isArray(raw)) return { ok: false, bad: "not_an_object" };
+  try {
+    return normalise(raw as { [key: string]: unknown }, settings);
+  } catch (error) {
+    if (!(error instanceof Bad)) throw error;
+    return error.field === undefined
+      ? { ok: false, bad: error.code }
+      : { ok: false, bad: error.code, field: error.field };
+  }
+}
+
+function normalise(record: { [key: string]: unknown }, settings: RecordSettings): NormalisedRecord {
+  const nameOf = (field: OwnField): string =>
+    Object.hasOwn(settings.map, field) ? (settings.map[field] ?? field) : field;
+  const given = (field: OwnField): unknown =>
+    Object.hasOwn(record, nameOf(field)) ? (record[nameOf(field)] ?? undefined) : undefined;
+
+  const conversation = readConversation(given("prompt"), given("messages"), nameOf, settings.roles);
+  const responsesGiven = readTexts(given("response"), given("responses"), nameOf("response"), nameOf("responses"));
+  const last = conversation.at(-1);
+  const fromTurn = responsesGiven === null && last?.role === "assistant";
+  if (responsesGiven === null && !fromTurn) throw new Bad("missing_response", nameOf("response"));
+  const messages = fromTurn ? conversation.slice(0, -1) : conversation;
+  const responses = responsesGiven ?? [last?.content ?? ""];
+  if (messages.length === 0) throw new Bad("empty_conversation", nameOf("messages"));
+
+  const own = readTexts(given("principle"), given("principles"), nameOf("principle"), nameOf("principles"));
+  const principles = own ?? settings.principles;
+  if (principles.length === 0) throw new Bad("missing_principle", nameOf("principle"));
+  if (principles.some((principle) => principle.trim() === "")) throw new Bad("missing_principle", nameOf("principle"));
+
+  const { carried, leftOut } = readCarried(record, new Set(ownFields.map(nameOf)), settings);
+  return {
+    ok: true,
+    id: readLabel(given("id"), nameOf("id")),
+    group: readLabel(given("group"), nameOf("group")),
+    messages,
+    responses,
+    principles,
+    carried,
+    leftOut,
+  };
+}
+
+function readConversation(
+  prompt: unknown,
+  messages: unknown,
+  nameOf: (field: OwnField) => string,
+  roles: readonly string[],
+): Message[] {
+  if (messages !== undefined) return readMessages(messages, nameOf("messages"), roles);
+  if (Array.isArray(prompt)) return readMessages(prompt, nameOf("prompt"), roles);
+  if (prompt === undefined) throw new Bad("missing_prompt", nameOf("prompt"));
+  return [{ role: "user", content: readText(prompt, nameOf("prompt")) }];
+}
+
+function readMessages(value: unknown, field: string, roles: readonly string[]): Message[] {
+  if (!Array.isArray(value)) throw new Bad("wrong_type", field);
+  if (value.length === 0) throw new Bad("empty_conversation", field);
+  return value.map((message: unknown, i): Message => {
+    const at = `${field}[${i}]`;
+    if (typeof message !== "object" || message === null || Array.isArray(message)) throw new Bad("wrong_type", at);
+    const { role, content } = message as { role?: unknown; content?: unknown };
+    if (typeof role !== "string") throw new Bad("wrong_type", `${at}.role`);
+    if (!roles.includes(role)) throw new Bad("unknown_role", `${at}.role`);
+    return { role, content: readContent(content, `${at}.content`) };
+  });
+}
+
+/** Text, or a list of text parts joined; images and the like are not something a text judge has read. */
+function readContent(content: unknown, field: string): string {
+  if (!Array.isArray(content)) return readText(content, field);
+  return content
+    .map((part: unknown, i) => {
+      const { type, text } = (typeof part === "object" && part !== null ? part : {}) as {
+        type?: unknown;
+        text?: unknown;
+      };
+      if (type !== "text" || typeof text !== "string") throw new Bad("unsupported_content", `${field}[${i}]`);
+      return readText(text, `${field}[${i}].text`);
+    })
+    .join("");
+}
+
+/** The one or the many form of a field; null when the record has neither. */
+function readTexts(one: unknown, many: unknown, oneField: string, manyField: string): string[] | null {
+  // an empty list says nothing, as null does: data sets with a fixed schema fill in one or the other
+  if (many !== undefined && !(Array.isArray(many) && many.length === 0)) {
+    if (!Array.isArray(many)) throw new Bad("wrong_type", manyField);
+    return many.map((text: unknown, i) => readText(text, `${manyField}[${i}]`));
+  }
+  if (one === undefined) return null;
+  if (Array.isArray(one)) {
+    if (one.length === 0) return null;
+    return one.map((text: unknown, i) => readText(text, `${oneField}[${i}]`));
+  }
+  return [readText(one, oneField)];
+}
+
+function readText(value: unknown, field: string): string {
+  if (typeof value !== "string") throw new Bad("wrong_type", field);
+  if (!value.isWellFormed()) throw new Bad("lone_surrogate", field);
+  return value;
+}
+
+/** `id` and `group`: text, or an integer that JSON did not round. */
+function readLabel(value: unknown, field: string): string | null {
+  if (value === undefined) return null;
+  if (typeof value === "number") {
+    if (!Number.isInteger(value)) throw new Bad("wrong_type", field);
+    if (!Number.isSafeInteger(value)) throw new Bad("unsafe_integer", field);
+    return String(value);
+  }
+  return readText(value, field);
+}
+
+function readCarried(
+  record: { [key: string]: unknown },
+  own: ReadonlySet<string>,
+  settings: RecordSettings,
+): { carried: { readonly [key: string]: Json } | null; leftOut: string[] } {
+  const typed = new Map(settings.columns.map((column) => [column.name, column]));
+  const kept: [string, Json][] = [];
+  const leftOut: string[] = [];
+  for (const [key, value] of Object.entries(record)) {
+    const column = typed.get(key);
+    if (own.has(key) && column === undefined) continue;
+    if (!key.isWellFormed()) throw new Bad("lone_surrogate", "(a field's name)");
+    if (isDeeperThan(maxDepth, value)) throw new Bad("unsupported_content", key);
+    assertText(value, key);
+    if (column !== undefined && !fits(value, column)) throw new Bad("wrong_type", key);
+    if (column !== undefined || settings.carryAll || isShortScalar(value)) {
+      assertNumbers(value, key);
+      kept.push([key, value as Json]);
+    } else leftOut.push(key);
+  }
+  // Object.fromEntries defines own properties, so that a field named __proto__ is data like any other
+  return { carried: kept.length === 0 ? null : Object.fromEntries(kept), leftOut };
+}
+
+function isShortScalar(value: unknown): boolean {
+  if (typeof value === "object" && value !== null) return false;
+  if (typeof value !== "string") return true;
+  return value.length <= maxCarriedBytes && new TextEncoder().encode(JSON.stringify(value)).length <= maxCarriedBytes;
+}
+
+function fits(value: unknown, column: UserColumn): boolean {
+  if (value === null) return true;
+  if (column.type === "string") return typeof value === "string";
+  if (column.type === "boolean") return typeof value === "boolean";
+  if (column.type === "double") return typeof value === "number";
+  return typeof value === "number" && Number.isSafeInteger(value);
+}
+
+/**
+ * Deeper than this is no data set's field but a mistake or an attack: JSON.parse takes any depth, and JSON.stringify
+ * and the readers of `carried` end in a stack overflow.
+ */
+const maxDepth = 200;
+
+function isDeeperThan(depth: number, value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return depth === 0 || Object.values(value).some((member) => isDeeperThan(depth - 1, member));
+}
+
+function assertText(value: unknown, field: string): void {
+  if (typeof value === "string") {
+    if (!value.isWellFormed()) throw new Bad("lone_surrogate", field);
+  } else if (Array.isArray(value)) {
+    for (const [i, member] of value.entries()) assertText(member, `${field}[${i}]`);
+  } else if (typeof value === "object" && value !== null) {
+    for (const [key, member] of Object.entries(value)) {
+      if (!key.isWellFormed()) throw new Bad("lone_surrogate", field);
+      assertText(member, `${field}.${key}`);
+    }
+  }
+}
+
+/**
+ * What is written as an integer beyond 2^53 was rounded by JSON.parse before we saw it. From 1e21 on ECMAScript
+ * writes an exponent, which no identifier has: such a number is taken for the measurement that it is. 1e400 became an
+ * infinity, which JSON would write as null.
+ */
+function assertNumbers(value: unknown, field: string): void {
+  if (typeof value === "number") {
+    if (!Number.isFinite(value)) throw new Bad("wrong_type", field);
+    if (Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < 1e21)
+      throw new Bad("unsafe_integer", field);
+  } else if (Array.isArray(value)) {
+    for (const [i, member] of value.entries()) assertNumbers(member, `${field}[${i}]`);
+  } else if (typeof value === "object" && value !== null) {
+    for (const [key, member] of Object.entries(value)) assertNumbers(member, `${field}.${key}`);
+  }
+}

@@ -1,0 +1,99 @@
+import { z } from "zod";
+import { AssayError } from "./error.ts";
+import { type Profile, profileSchema } from "./profile.ts";
+
+/**
+ * Short names of `--set key=value`. Only what changes how a row is asked or read; a longer change is a profile file
+ * of one's own.
+ */
+const settable = {
+  temperature: ["sampling", "temperature"],
+  top_p: ["sampling", "top_p"],
+  top_k: ["sampling", "top_k"],
+  min_p: ["sampling", "min_p"],
+  repetition_penalty: ["sampling", "repetition_penalty"],
+  max_tokens: ["max_tokens"],
+  min_mass: ["verdict", "min_mass"],
+  read: ["verdict", "read"],
+} as const satisfies Record<string, readonly string[]>;
+
+/** A profile with single settings changed. Throws E_PROFILE naming the key, what is allowed and the nearest name. */
+export function setProfile(profile: Profile, sets: ReadonlyMap<string, string>): Profile {
+  const changed = structuredClone(profile) as unknown as { [key: string]: unknown };
+  for (const [key, text] of sets) {
+    if (!Object.hasOwn(settable, key)) {
+      throw new AssayError("E_PROFILE", "no such setting", {
+        where: `--set ${key}`,
+        expected: Object.keys(settable).join(", "),
+        got: key,
+        next: `did you mean --set ${nearest(key)}=…?`,
+      });
+    }
+    const path = settable[key as keyof typeof settable];
+    const holder = path.length === 1 ? changed : (changed[path[0]] as { [key: string]: unknown });
+    holder[path.at(-1) ?? key] = parseValue(text);
+  }
+  return checkProfile(changed, [...sets].map(([key, text]) => `--set ${key}=${text}`).join(" "));
+}
+
+/** A user's profile file or a changed profile, validated. Throws E_PROFILE with every fault found. */
+export function checkProfile(raw: unknown, where: string): Profile {
+  const parsed = profileSchema.safeParse(raw);
+  if (!parsed.success) {
+    throw new AssayError("E_PROFILE", "not a valid profile", {
+      where,
+      got: z.prettifyError(parsed.error).replace(/\s*\n\s*/g, " "),
+    });
+  }
+  const { verdict, max_tokens } = parsed.data;
+  if (verdict.position === "last-after-anchor" && verdict.anchor === null) {
+    throw new AssayError("E_PROFILE", "a verdict behind an anchor needs the anchor", {
+      where,
+      expected: "verdict.anchor: a regular expression",
+    });
+  }
+  if (verdict.anchor !== null) compileAnchor(verdict.anchor, where);
+  if (verdict.position === "first" && (max_tokens !== 1 || verdict.read !== "ids")) {
+    throw new AssayError("E_PROFILE", "a verdict in the first token is read in one request of one token", {
+      where,
+      expected: "max_tokens 1 and verdict.read ids",
+      got: `max_tokens ${max_tokens} and verdict.read ${verdict.read}`,
+    });
+  }
+  const { temperature, top_p, top_k, min_p } = parsed.data.sampling;
+  if (verdict.position === "first" && !(temperature === 0 && top_p === 1 && top_k === -1 && min_p === 0)) {
+    throw new AssayError("E_PROFILE", "a verdict in the first token is read without sampling", {
+      where,
+      expected: "temperature 0, top_p 1, top_k -1, min_p 0",
+      got: `temperature ${temperature}, top_p ${top_p}, top_k ${top_k}, min_p ${min_p}`,
+    });
+  }
+  return parsed.data;
+}
+
+function compileAnchor(anchor: string, where: string): void {
+  try {
+    new RegExp(anchor, "iu");
+  } catch (cause) {
+    throw new AssayError("E_PROFILE", "the anchor is not a regular expression", { where, got: anchor, cause });
+  }
+}
+
+function parseValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** The allowed name that shares the longest beginning, for "did you mean". */
+function nearest(key: string): string {
+  const typed = key.toLowerCase().replaceAll("-", "_");
+  const shared = (name: string): number => {
+    let n = 0;
+    while (n < name.length && name[n] === typed[n]) n += 1;
+    return n;
+  };
+  return Object.keys(settable).reduce((best, name) => (shared(name) > shared(best) ? name : best));
+}
