@@ -1,0 +1,130 @@
+import { describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { chooseInputs, globBase, isGlob, isJsonl, matchesGlob } from "../src/choose-inputs.ts";
+
+const seed = 20_261_125;
+
+describe("choose-inputs: labels", () => {
+  test.each<[string, string[], string[]]>([
+    ["one file: its base name", ["/data/night/a.jsonl"], ["a.jsonl"]],
+    ["one key", ["runs/7/a.jsonl.gz"], ["a.jsonl.gz"]],
+    ["a name without a folder", ["stdin"], ["stdin"]],
+    ["a file of the root", ["/a.jsonl"], ["a.jsonl"]],
+    ["one folder", ["/data/a.jsonl", "/data/b.jsonl"], ["a.jsonl", "b.jsonl"]],
+    ["below the common parent", ["/data/x/a.jsonl", "/data/y/a.jsonl"], ["x/a.jsonl", "y/a.jsonl"]],
+    ["a parent that is a file's own folder", ["/data/a.jsonl", "/data/x/a.jsonl"], ["a.jsonl", "x/a.jsonl"]],
+    [
+      "names that begin alike are no common folder",
+      ["/data/run1/a.jsonl", "/data/run10/a.jsonl"],
+      ["run1/a.jsonl", "run10/a.jsonl"],
+    ],
+    ["nothing in common but the root", ["/x/a.jsonl", "/y/b.jsonl"], ["x/a.jsonl", "y/b.jsonl"]],
+    ["keys with nothing in common", ["x/a.jsonl", "b.jsonl"], ["b.jsonl", "x/a.jsonl"]],
+    ["one asked for twice is read twice", ["/d/a.jsonl", "/d/a.jsonl"], ["a.jsonl", "a.jsonl"]],
+    [
+      "natural order, folders too",
+      ["/d/10.jsonl", "/d/9.jsonl", "/d/p2/1.jsonl", "/d/p10/1.jsonl"],
+      ["9.jsonl", "10.jsonl", "p2/1.jsonl", "p10/1.jsonl"],
+    ],
+  ])("%s", (_name, paths, labels) => {
+    expect(chooseInputs(paths).map(({ input }) => input)).toEqual(labels);
+  });
+
+  test("none is E_INPUT_MISSING", () => {
+    expect(() => chooseInputs([])).toThrow(expect.objectContaining({ code: "E_INPUT_MISSING" }));
+  });
+
+  const part = fc.constantFrom("a", "b", "run1", "run10", "1", "10", "x y", "\u65e5");
+  const path = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => `/${parts.join("/")}.jsonl`);
+
+  test(`never absolute, never empty, a path's own end, the same in any order of asking (seed ${seed})`, () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(path, { minLength: 1, maxLength: 6 }), (paths) => {
+        const chosen = chooseInputs(paths);
+        expect(chosen.map((one) => one.path).sort()).toEqual([...paths].sort());
+        for (const one of chosen) {
+          expect(one.input).not.toMatch(/^\/|^$/);
+          expect(one.path.endsWith(`/${one.input}`)).toBe(true);
+        }
+        expect(new Set(chosen.map(({ input }) => input)).size).toBe(paths.length);
+        expect(chooseInputs(paths.toReversed())).toEqual(chosen);
+        // below the same parent, so that labels tell files apart by their folders
+        expect(new Set(chosen.map((one) => one.path.slice(0, -one.input.length))).size).toBe(1);
+      }),
+      { seed, numRuns: 500 },
+    );
+  });
+});
+
+describe("choose-inputs: patterns", () => {
+  test.each<[string, string[], string[]]>([
+    ["a.jsonl", ["a.jsonl"], ["aXjsonl", "b/a.jsonl", "a.jsonl.gz"]],
+    ["*.jsonl", ["a.jsonl", ".jsonl", "a b.jsonl"], ["x/a.jsonl", "a.jsonl.gz"]],
+    ["a?.jsonl", ["ab.jsonl", "a\u{1f600}.jsonl"], ["a.jsonl", "abc.jsonl", "a/.jsonl"]],
+    ["/d/**/*.jsonl", ["/d/a.jsonl", "/d/x/a.jsonl", "/d/x/y/a.jsonl"], ["/e/a.jsonl", "/d/a.txt"]],
+    ["**/a.jsonl", ["a.jsonl", "x/y/a.jsonl"], ["xa.jsonl"]],
+    ["/d/**", ["/d/a", "/d/x/y"], ["/e/a"]],
+    ["/d/*/a", ["/d/x/a"], ["/d/a", "/d/x/y/a"]],
+    ["[abc].jsonl", ["a.jsonl"], ["d.jsonl", "ab.jsonl"]],
+    ["[a-c]1", ["b1"], ["d1", "-1"]],
+    ["[!ab]1", ["c1"], ["a1", "/1"]],
+    ["[^ab]1", ["c1"], ["a1", "/1"]],
+    ["d[!x]a", ["dya"], ["d/a", "dxa"]],
+    ["[+-9]1", ["51", ".1"], ["/1"]],
+    ["[!]", ["!"], ["a", ""]],
+    ["a[z-a]b", [], ["azb", "a-b", "aab"]],
+    ["a[1", ["a[1"], ["a1"]],
+    ["a(1)+{2}|$^.b\\c", ["a(1)+{2}|$^.b\\c"], ["a11"]],
+    ["[\\]1", ["\\1"], ["1"]],
+  ])("%s", (pattern, matching, others) => {
+    expect(matching.filter((path) => !matchesGlob(path, pattern))).toEqual([]);
+    expect(others.filter((path) => matchesGlob(path, pattern))).toEqual([]);
+  });
+
+  test(`a path without wildcards matches itself alone (seed ${seed})`, () => {
+    const literal = fc.string({ unit: "grapheme" }).filter((text) => !isGlob(text));
+    fc.assert(
+      fc.property(literal, literal, (a, b) => {
+        expect(matchesGlob(a, a)).toBe(true);
+        expect(matchesGlob(b, a)).toBe(a === b);
+      }),
+      { seed, numRuns: 1_000 },
+    );
+  });
+
+  test(`any text is a pattern: it matches or it does not (seed ${seed})`, () => {
+    const text = fc
+      .array(fc.constantFrom("*", "?", "[", "]", "!", "^", "-", "\\", "a", "z", "/", "."), { maxLength: 8 })
+      .map((parts) => parts.join(""));
+    fc.assert(
+      fc.property(text, text, (path, pattern) => {
+        expect(typeof matchesGlob(path, pattern)).toBe("boolean");
+      }),
+      { seed, numRuns: 2_000 },
+    );
+  });
+
+  test.each([
+    ["/d/x/*.jsonl", "/d/x"],
+    ["/d/**/a.jsonl", "/d"],
+    ["/d*/a.jsonl", "/"],
+    ["/*.jsonl", "/"],
+    ["*.jsonl", ""],
+    ["d/?/x", "d"],
+    ["/d/a.jsonl", "/d"],
+    ["/d/[ab]/c*", "/d"],
+  ])("a walk for %s begins at %j", (pattern, base) => {
+    expect(globBase(pattern)).toBe(base);
+  });
+
+  test.each([
+    ["a.jsonl", true],
+    ["x/A.JSONL.GZ", true],
+    ["a.json", false],
+    ["a.jsonl.zst", false],
+    ["a.parquet", false],
+    ["jsonl", false],
+  ])("a folder is read for %s: %s", (path, expected) => {
+    expect(isJsonl(path)).toBe(expected);
+  });
+});
