@@ -1,1 +1,3 @@
+export { assertAtomicStore } from "./assert-atomic-store.ts";
+export { checkKey, checkPrefix, checkRemovable, compareKeys } from "./check-key.ts";
 export type { ObjectInfo, ObjectStore, PutResult } from "./port.ts";

@@ -25,7 +25,10 @@ export interface ObjectStore {
   /** Size of the object, or null when there is none. */
   head(key: string, options?: { signal?: AbortSignal }): Promise<{ size: number } | null>;
 
-  /** The object as it streams in, for inputs of any size; null when there is none. */
+  /**
+   * The object as it streams in, for inputs of any size; null when there is none. The stream ends only with the last
+   * byte; E_INPUT_CHANGED when another object took its place meanwhile.
+   */
   read(key: string, options?: { signal?: AbortSignal }): Promise<AsyncIterable<Uint8Array> | null>;
 
   /** Removes an object under <batch>/partial/ or _tmp/; throws E_INTERNAL for any other key. Absent is fine. */

@@ -1,0 +1,2 @@
+export { parseS3Uri, s3ClientOptions } from "./s3-options.ts";
+export { s3Store } from "./s3-store.ts";
