@@ -5,43 +5,49 @@ import type { EngineOutcome, EngineRequest, Pin } from "@assay/core";
  * picks the engine for each row.
  */
 export interface EnginePool {
-  /** What the probe found, engine by engine. */
-  readonly engines: readonly EngineFacts[];
+  /** scheme, host and port of each engine, in the order given */
+  readonly origins: readonly string[];
 
   /**
    * A slot on the live engine with the fewest rows in flight, in the order of asking. Waits while all slots are taken
-   * or every engine is down. Rejects with E_ABORTED when the signal aborts, and with E_ENGINES_FENCED when every
-   * engine is fenced.
+   * or every engine is down. `batch` says whose fences hold. Rejects with E_ABORTED when the signal aborts, and with
+   * E_ENGINES_FENCED when every engine is fenced for the batch.
    */
-  acquire(signal: AbortSignal): Promise<EngineSlot>;
+  acquire(batch: string, signal: AbortSignal): Promise<EngineSlot>;
 
   /** Rows that wait for a slot now. */
   readonly waiting: number;
-  /** Slots of engines that are neither down nor fenced. */
+  /** Slots of the engines that are not down. */
   readonly capacity: number;
   /** Resolves when fewer than `rows` rows wait for a slot; at once when that is so now, or when the signal aborts. */
   whenWaitingBelow(rows: number, signal: AbortSignal): Promise<void>;
 
-  /** Takes an engine out for good (failure budget). Its slots in flight end as they end. */
-  fence(origin: string, reason: string): void;
+  /**
+   * Keeps an engine away from one batch (failure budget): a wrong setting of one batch says nothing about another.
+   * Slots in flight end as they end. Idempotent.
+   */
+  fence(batch: string, origin: string, reason: string): void;
+  /** Takes all fences of a batch away, when it is paused or resumed. */
+  lift(batch: string): void;
 
   close(): Promise<void>;
 }
 
 export interface EngineSlot {
-  readonly engine: EngineFacts;
+  /** scheme, host and port; no user info, no path: the `engine` column */
+  readonly origin: string;
   /**
    * Sends one request and reads the whole answer. Failures are values; rejects only for faults of our own. Aborting
    * the signal closes the socket, which frees the engine's KV blocks. A row may send several requests in its slot.
+   * An engine that was lost takes no more rows until it answers again.
    */
   complete(request: EngineRequest, options: { signal: AbortSignal; deadlineMs: number }): Promise<EngineOutcome>;
-  /** Gives the slot back. Must be called once, whatever happened. */
+  /** Gives the slot back. Further calls do nothing. */
   release(): void;
 }
 
-/** What the probe of one engine found. */
+/** What the probe of one engine found for one profile. */
 export interface EngineFacts {
-  /** scheme, host and port; no user info, no path: the `engine` column */
   readonly origin: string;
   readonly model: string;
   /** vLLM's own version, or "unknown" */

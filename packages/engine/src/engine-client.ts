@@ -1,0 +1,200 @@
+import {
+  AssayError,
+  type Completion,
+  chatBody,
+  completionFromChat,
+  completionFromRead,
+  type EngineFailure,
+  type EngineOutcome,
+  type EngineRequest,
+  failureFromHttp,
+  readBody,
+} from "@assay/core";
+import OpenAI from "openai";
+import type { Dispatcher } from "undici";
+import { undiciFetch } from "./undici-fetch.ts";
+
+/** One engine, spoken to over HTTP. Knows no limits and no other engines. */
+export interface EngineClient {
+  /** scheme, host and port */
+  readonly origin: string;
+  /** One request, the whole answer; every failure is a value. `deadlineMs` counts from the call. */
+  complete(request: EngineRequest, options: { signal: AbortSignal; deadlineMs: number }): Promise<EngineOutcome>;
+  /** For the probe: any path of the server. Status 0 with the code when no answer came. Never rejects. */
+  ask(path: string, body: unknown, limitMs: number): Promise<HttpAnswer>;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  /** parsed JSON, or the text where it is none */
+  readonly body: unknown;
+}
+
+/** The SDK's own deadline, switched off: the longest a timer can be. */
+const noDeadline = 2 ** 31 - 1;
+/** A reset this soon after sending is an idle connection that the server had just closed: once more costs nothing. */
+const staleConnectionMs = 1_000;
+
+/**
+ * A client over the openai SDK. `url` is the server's, with or without /v1; the agent brings connections and is the
+ * caller's to close. The SDK never retries: whose fault a failure was is decided above. Throws E_USAGE for a bad URL.
+ */
+export function createEngineClient(options: { url: string; agent: Dispatcher; apiKey: string | null }): EngineClient {
+  const { origin, base } = parseEngineUrl(options.url);
+  const fetch = undiciFetch(options.agent);
+  const sdk = new OpenAI({
+    baseURL: `${base}/v1`,
+    // the SDK wants one; a server without a key ignores it
+    apiKey: options.apiKey ?? "none",
+    maxRetries: 0,
+    timeout: noDeadline,
+    fetch,
+  });
+
+  async function send(request: EngineRequest, signal: AbortSignal): Promise<Uint8Array> {
+    // the SDK's types know neither role principle nor vLLM's fields; it passes both on
+    const answer =
+      request.kind === "chat"
+        ? sdk.chat.completions.create(chatBody(request) as unknown as OpenAI.ChatCompletionCreateParamsNonStreaming, {
+            signal,
+          })
+        : sdk.completions.create(readBody(request) as unknown as OpenAI.CompletionCreateParamsNonStreaming, { signal });
+    return new Uint8Array(await (await answer.asResponse()).arrayBuffer());
+  }
+
+  async function attempt(
+    request: EngineRequest,
+    signal: AbortSignal,
+    isOver: () => "aborted" | "deadline" | null,
+  ): Promise<{ outcome: EngineOutcome; stale: boolean }> {
+    const startedAt = performance.now();
+    try {
+      const bytes = await send(request, signal);
+      return { outcome: readAnswer(request, bytes, performance.now() - startedAt), stale: false };
+    } catch (error) {
+      const over = isOver();
+      const failure = over === null ? failureFromError(error) : cut(over);
+      const stale = over === null && isReset(error) && performance.now() - startedAt < staleConnectionMs;
+      return { outcome: { ok: false as const, failure }, stale };
+    }
+  }
+
+  return {
+    origin,
+
+    async complete(request, { signal, deadlineMs }) {
+      if (signal.aborted) return { ok: false, failure: cut("aborted") };
+      const controller = new AbortController();
+      let over: "aborted" | "deadline" | null = null;
+      const end = (why: "aborted" | "deadline"): void => {
+        over ??= why;
+        controller.abort();
+      };
+      const onAbort = (): void => end("aborted");
+      const timer = setTimeout(() => end("deadline"), deadlineMs);
+      // not AbortSignal.any: a chunk's signal outlives thousands of rows
+      signal.addEventListener("abort", onAbort, { once: true });
+      try {
+        const first = await attempt(request, controller.signal, () => over);
+        return first.stale ? (await attempt(request, controller.signal, () => over)).outcome : first.outcome;
+      } finally {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", onAbort);
+      }
+    },
+
+    async ask(path, body, limitMs) {
+      try {
+        const response = await fetch(`${base}${path}`, {
+          method: body === undefined ? "GET" : "POST",
+          headers: {
+            ...(body === undefined ? {} : { "content-type": "application/json" }),
+            ...(options.apiKey === null ? {} : { authorization: `Bearer ${options.apiKey}` }),
+          },
+          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+          signal: AbortSignal.timeout(limitMs),
+        });
+        const text = await response.text();
+        return { status: response.status, body: parsed(text) };
+      } catch (error) {
+        const { code, name } = error as { code?: string; name?: string };
+        return { status: 0, body: code ?? (name === "TimeoutError" ? `no answer within ${limitMs} ms` : name) };
+      }
+    },
+  };
+}
+
+/** http://host:8000, http://host:8000/v1/ and https://proxy/prefix all name the server below which /v1 lies. */
+export function parseEngineUrl(url: string): { origin: string; base: string } {
+  const refuse = (got: string): AssayError =>
+    new AssayError("E_USAGE", "not the URL of an engine", { expected: "http://host:8000", got });
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch {
+    throw refuse(url);
+  }
+  if (parsed.protocol !== "http:" && parsed.protocol !== "https:") throw refuse(url);
+  if (parsed.username !== "" || parsed.password !== "") {
+    throw new AssayError("E_USAGE", "an engine's URL must not hold a secret: it is shown and stored", {
+      where: parsed.origin,
+      next: "ASSAY_ENGINE_KEY or --engine-key-file",
+    });
+  }
+  return {
+    origin: parsed.origin,
+    base: `${parsed.origin}${parsed.pathname.replace(/\/+$/, "").replace(/\/v1$/, "")}`,
+  };
+}
+
+function readAnswer(request: EngineRequest, bytes: Uint8Array, latencyMs: number): EngineOutcome {
+  try {
+    const body: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    const completion: Completion =
+      request.kind === "chat"
+        ? completionFromChat(body, latencyMs, request.logprobTokenIds)
+        : completionFromRead(body, latencyMs);
+    return { ok: true, completion };
+  } catch (error) {
+    // JSON.parse quotes what it read: it may be a prompt
+    const message = (error as Error).name === "SyntaxError" ? "the answer is not JSON" : (error as Error).message;
+    return { ok: false, failure: { kind: "bad_answer", status: 200, message, retryAfterMs: null } };
+  }
+}
+
+/** Errors of the SDK by their fields, never by class: tests run in another realm. */
+function failureFromError(error: unknown): EngineFailure {
+  const { status, error: inner, headers } = error as { status?: number; error?: unknown; headers?: Headers };
+  // the SDK hands over what stood under "error" in the body
+  if (status !== undefined) return failureFromHttp(status, { error: inner }, headers?.get("retry-after") ?? null);
+  const code = transportCode(error);
+  if (code === null) throw error;
+  return { kind: "lost", status: null, message: `no answer: ${code}`, retryAfterMs: null };
+}
+
+function transportCode(error: unknown): string | null {
+  for (let cause: unknown = error, depth = 0; cause != null && depth < 4; depth += 1) {
+    const one = cause as { name?: string; code?: string; cause?: unknown };
+    if (one.name === "TransportError") return one.code ?? "UNKNOWN";
+    cause = one.cause;
+  }
+  return null;
+}
+
+function isReset(error: unknown): boolean {
+  const code = transportCode(error);
+  return code === "ECONNRESET" || code === "EPIPE" || code === "UND_ERR_SOCKET";
+}
+
+function cut(over: "aborted" | "deadline"): EngineFailure {
+  const message = over === "aborted" ? "stopped" : "no answer before the deadline";
+  return { kind: over, status: null, message, retryAfterMs: null };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,110 @@
+import { AssayError, canonicalJson, type Profile } from "@assay/core";
+import type { Dispatcher } from "undici";
+import { createEngineClient, type EngineClient } from "./engine-client.ts";
+import { createEnginePool } from "./engine-pool.ts";
+import type { EngineFacts, EnginePool } from "./port.ts";
+import { type EngineReport, isSimulated, probeEngine, servedModels } from "./probe-engine.ts";
+
+export interface OpenEnginesOptions {
+  readonly urls: readonly string[];
+  /** made by the app with `engineAgentOptions`, and closed by it */
+  readonly agent: Dispatcher;
+  readonly apiKey: string | null;
+  /** rows in flight per engine */
+  readonly inFlight: number;
+  readonly onWarning: (text: string) => void;
+}
+
+export interface Engines {
+  readonly pool: EnginePool;
+  /** What each engine serves. Rejects with E_ENGINE_UNREACHABLE or E_ENGINE_DENIED. */
+  models(): Promise<{ origin: string; models: string[]; simulated: boolean }[]>;
+  /**
+   * Probes every engine for a profile. Returns the profile with the ids that its words have here. Rejects with
+   * E_ENGINE_UNREACHABLE, E_ENGINE_DENIED, or E_ENGINE_REFUSED naming check, expected and got.
+   */
+  probe(
+    profile: Profile,
+    model: string,
+    revision: string | null,
+  ): Promise<{ profile: Profile; facts: readonly EngineFacts[] }>;
+  /** The same for a person to read: every check of every engine. Rejects only when closed. */
+  examine(profile: Profile, model: string): Promise<EngineReport[]>;
+  close(): Promise<void>;
+}
+
+const healthLimitMs = 5_000;
+
+/** The engines behind these URLs as one pool. Opens no connection yet. Throws E_USAGE for a bad or doubled URL. */
+export function openEngines(options: OpenEnginesOptions): Engines {
+  const clients = options.urls.map((url) => createEngineClient({ url, agent: options.agent, apiKey: options.apiKey }));
+  const origins = clients.map(({ origin }) => origin);
+  const doubled = origins.find((origin, i) => origins.indexOf(origin) !== i);
+  if (doubled !== undefined) throw new AssayError("E_USAGE", "an engine is named twice", { where: doubled });
+  const closing = new AbortController();
+  const pool = createEnginePool({ clients, inFlight: options.inFlight, isBack, onWarning: options.onWarning });
+
+  const probeAll = (profile: Profile, model: string, revision: string | null): Promise<EngineReport[]> =>
+    Promise.all(clients.map((client) => probeEngine(client, profile, model, revision, closing.signal)));
+
+  return {
+    pool,
+
+    models: () =>
+      Promise.all(
+        clients.map(async (client) => {
+          const served = await servedModels(client);
+          if (!Array.isArray(served)) throw unreachable(client.origin, served);
+          return { origin: client.origin, models: served.map(({ id }) => id), simulated: isSimulated(served) };
+        }),
+      ),
+
+    async probe(profile, model, revision) {
+      const reports = await probeAll(profile, model, revision);
+      const facts = reports.map((report) => report.facts ?? refuse(report));
+      const resolved = reports[0]?.profile;
+      if (resolved === null || resolved === undefined) throw new AssayError("E_USAGE", "no engine is named");
+      const other = reports.find((report) => canonicalJson(report.profile) !== canonicalJson(resolved));
+      if (other !== undefined) {
+        throw new AssayError("E_ENGINE_REFUSED", "two engines have different ids for the verdict's words", {
+          where: `${reports[0]?.origin} and ${other.origin}`,
+          expected: canonicalJson(resolved.verdict.forms),
+          got: canonicalJson(other.profile?.verdict.forms),
+        });
+      }
+      return { profile: resolved, facts };
+    },
+
+    examine: (profile, model) => probeAll(profile, model, null),
+
+    async close() {
+      closing.abort();
+      await pool.close();
+    },
+  };
+}
+
+/** Hosted servers have no /health: there the list of models has to do. */
+async function isBack(client: EngineClient): Promise<boolean> {
+  const { status } = await client.ask("/health", undefined, healthLimitMs);
+  return status === 200 || (status === 404 && Array.isArray(await servedModels(client)));
+}
+
+function refuse(report: EngineReport): never {
+  const failed = report.checks.find(({ ok }) => !ok);
+  if (failed?.name === "reachable") {
+    throw unreachable(report.origin, { why: failed.found, denied: /\b40[13]\b/.test(failed.found) });
+  }
+  throw new AssayError("E_ENGINE_REFUSED", `the engine failed the probe: ${failed?.name}`, {
+    where: report.origin,
+    ...(failed?.expected === undefined ? {} : { expected: failed.expected }),
+    ...(failed === undefined ? {} : { got: failed.found }),
+    ...(failed?.next === undefined ? {} : { next: failed.next }),
+  });
+}
+
+function unreachable(origin: string, { why, denied }: { why: string; denied: boolean }): AssayError {
+  return denied
+    ? new AssayError("E_ENGINE_DENIED", "the engine refuses the key", { where: origin, got: why })
+    : new AssayError("E_ENGINE_UNREACHABLE", "the engine does not answer", { where: origin, got: why });
+}

@@ -1,0 +1,271 @@
+import { createServer } from "node:net";
+import { buildRequest, type ChatRequest, profileByName, type ReadRequest } from "@assay/core";
+import { afterEach, describe, expect, test } from "@jest/globals";
+import { Agent } from "undici";
+import { createEngineClient, parseEngineUrl } from "../src/engine-client.ts";
+import { probeRow } from "../src/probe-template.ts";
+import { engineAgentOptions } from "../src/undici-fetch.ts";
+import { chatAnswer, json, type ScriptedServer, scriptedServer } from "./scripted-server.ts";
+
+const profile = profileByName("genrm-principle");
+if (profile === null) throw new Error("no profile");
+const built = buildRequest(
+  probeRow({ prompt: "What is 1+1?", response: "2", principle: "correctness" }),
+  { model: "judge", profile, strip: "off", specials: "neutralise", samples: 1, seed: null },
+  "two-step",
+);
+if (built.kind !== "ask") throw new Error("not asked");
+const chat: ChatRequest = built.request;
+const read: ReadRequest = { kind: "read", model: "judge", promptTokenIds: [1, 2], logprobTokenIds: [7414, 2308] };
+const never = new AbortController().signal;
+const limits = { signal: never, deadlineMs: 60_000 };
+
+const open: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close();
+});
+
+async function against(
+  answer: Parameters<typeof scriptedServer>[0],
+  options: { apiKey?: string; headersTimeout?: number } = {},
+) {
+  const server: ScriptedServer = await scriptedServer(answer);
+  const agent = new Agent({
+    ...engineAgentOptions(),
+    ...(options.headersTimeout === undefined ? {} : { headersTimeout: options.headersTimeout }),
+  });
+  open.push(server, { close: () => agent.destroy() });
+  return { server, client: createEngineClient({ url: server.url, agent, apiKey: options.apiKey ?? null }) };
+}
+
+test("a chat request reaches the server as the profile lays it out, and its answer comes back whole", async () => {
+  const { server, client } = await against((_n, _request, response) => json(response, 200, chatAnswer), {
+    apiKey: "secret",
+  });
+  const outcome = await client.complete(chat, limits);
+  expect(outcome).toMatchObject({
+    ok: true,
+    completion: { content: "Final Judgement: Yes", tokenIds: [25, 7414, 151645], promptTokenIds: [1, 2, 3] },
+  });
+  expect(server.requests).toHaveLength(1);
+  expect(server.requests[0]).toMatchObject({
+    path: "/v1/chat/completions",
+    headers: { authorization: "Bearer secret", "content-type": "application/json" },
+    body: {
+      messages: [{ role: "user" }, { role: "assistant" }, { role: "principle", content: "correctness" }],
+      temperature: 0.6,
+      top_p: 0.95,
+      top_k: 20,
+      min_p: 0,
+      return_token_ids: true,
+    },
+  });
+  expect(server.requests[0]?.body).not.toHaveProperty("include_reasoning");
+});
+
+test("the second request sends exact ids and asks for exact ids", async () => {
+  const { server, client } = await against((_n, _request, response) =>
+    json(response, 200, {
+      choices: [
+        {
+          text: " Yes",
+          token_ids: [7414],
+          finish_reason: "length",
+          logprobs: {
+            tokens: ["token_id:7414"],
+            token_logprobs: [-0.1],
+            top_logprobs: [{ "token_id:7414": -0.1, "token_id:2308": -2.4 }],
+          },
+        },
+      ],
+      usage: { prompt_tokens: 2, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 16 } },
+    }),
+  );
+  const outcome = await client.complete(read, limits);
+  expect(server.requests[0]).toMatchObject({
+    path: "/v1/completions",
+    body: { prompt: [1, 2], max_tokens: 1, temperature: 0, logprob_token_ids: [7414, 2308] },
+  });
+  expect(outcome).toMatchObject({
+    ok: true,
+    completion: {
+      usage: { cachedTokens: 16 },
+      logprobs: [{ sampled: { id: 7414, logprob: -0.1 }, told: [{ id: 7414 }, { id: 2308, logprob: -2.4 }] }],
+    },
+  });
+});
+
+const error = (message: string, type: string, code: number, param: string | null = null) => ({
+  error: { message, type, param, code },
+});
+const dead = "EngineCore encountered an issue. See stack trace (above) for the root cause.";
+
+test.each<[string, number, unknown, string]>([
+  ["a wrong role order", 400, error("principle must be last", "BadRequestError", 400), "rejected"],
+  [
+    "a prompt that is too long",
+    400,
+    error("maximum context length is", "BadRequestError", 400, "input_tokens"),
+    "too_long",
+  ],
+  ["a model that is not served", 404, error("The model `x` does not exist.", "NotFoundError", 404), "wrong_model"],
+  ["a wrong key", 401, { error: "Unauthorized" }, "denied"],
+  ["too many requests", 429, error("slow down", "RateLimit", 429), "busy"],
+  ["a full queue", 503, error("The engine is currently busy", "ServiceUnavailable", 503), "busy"],
+  ["an engine that died", 500, error(dead, "InternalServerError", 500), "lost"],
+  ["a proxy without an engine", 502, "<html>bad gateway</html>", "lost"],
+  ["a proxy that gave up", 504, "<html>gateway timeout</html>", "lost"],
+  ["a failed generation", 500, error("Generation failed, timed out", "InternalServerError", 500), "server_error"],
+])("%s is HTTP %i: %j -> %s", async (_name, status, body, kind) => {
+  const { client, server } = await against((_n, _request, response) => json(response, status, body));
+  const outcome = await client.complete(chat, limits);
+  expect(outcome).toMatchObject({ ok: false, failure: { kind, status } });
+  // the SDK's own retries are off: whose fault it was is decided above
+  expect(server.requests).toHaveLength(1);
+});
+
+test("Retry-After is passed on in milliseconds", async () => {
+  const { client } = await against((_n, _request, response) => {
+    response.setHeader("retry-after", "7");
+    json(response, 429, error("slow down", "RateLimit", 429));
+  });
+  expect(await client.complete(chat, limits)).toMatchObject({
+    ok: false,
+    failure: { kind: "busy", retryAfterMs: 7_000 },
+  });
+});
+
+test.each<[string, string]>([
+  ["HTML", "<html>welcome</html>"],
+  ["cut JSON", JSON.stringify(chatAnswer).slice(0, 80)],
+  ["another shape", JSON.stringify({ choices: [] })],
+  ["NaN", JSON.stringify(chatAnswer).replace("3,", "NaN,")],
+  ["nothing", ""],
+])("an answer of %s is a bad answer, and its text is not quoted", async (_name, text) => {
+  const { client } = await against((_n, _request, response) => {
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end(text);
+  });
+  const outcome = await client.complete(chat, limits);
+  expect(outcome).toMatchObject({ ok: false, failure: { kind: "bad_answer" } });
+  expect(JSON.stringify(outcome)).not.toContain("Final");
+});
+
+describe("the connection", () => {
+  test("refused is a lost engine, with the code", async () => {
+    const { client, server } = await against(() => {});
+    await server.close();
+    expect(await client.complete(chat, limits)).toMatchObject({
+      ok: false,
+      failure: { kind: "lost", message: "no answer: ECONNREFUSED" },
+    });
+  });
+
+  test("closed under the request is asked once more at once, and lost the second time", async () => {
+    const { client, server } = await against((n, request, response) => {
+      if (n < 3) request.socket.destroy();
+      else json(response, 200, chatAnswer);
+    });
+    expect(await client.complete(chat, limits)).toMatchObject({ ok: false, failure: { kind: "lost" } });
+    expect(server.requests).toHaveLength(2);
+    expect(await client.complete(chat, limits)).toMatchObject({ ok: true });
+    expect(server.requests).toHaveLength(4);
+  });
+
+  test("cut in the middle of a body is lost, never half an answer", async () => {
+    const { client } = await against((_n, request, response) => {
+      response.writeHead(200, { "content-type": "application/json", "content-length": "5000" });
+      response.write(JSON.stringify(chatAnswer).slice(0, 60), () => request.socket.destroy());
+    });
+    expect(await client.complete(chat, limits)).toMatchObject({ ok: false, failure: { kind: "lost" } });
+  });
+
+  test("is closed by an abort, which is what frees the engine's KV blocks", async () => {
+    const controller = new AbortController();
+    let closed: () => void = () => {};
+    const seenClosed = new Promise<void>((resolve) => {
+      closed = resolve;
+    });
+    const { client } = await against((_n, request) => {
+      request.socket.once("close", closed);
+      controller.abort();
+    });
+    const outcome = await client.complete(chat, { ...limits, signal: controller.signal });
+    expect(outcome).toMatchObject({ ok: false, failure: { kind: "aborted" } });
+    await seenClosed;
+  });
+
+  test("is closed by the deadline of the request", async () => {
+    let closed: () => void = () => {};
+    const seenClosed = new Promise<void>((resolve) => {
+      closed = resolve;
+    });
+    const { client } = await against((_n, request) => void request.socket.once("close", closed));
+    const outcome = await client.complete(chat, { signal: never, deadlineMs: 50 });
+    expect(outcome).toMatchObject({ ok: false, failure: { kind: "deadline" } });
+    await seenClosed;
+  });
+
+  test("an abort before the call sends nothing", async () => {
+    const { client, server } = await against((_n, _request, response) => json(response, 200, chatAnswer));
+    const outcome = await client.complete(chat, { ...limits, signal: AbortSignal.abort() });
+    expect(outcome).toMatchObject({ ok: false, failure: { kind: "aborted" } });
+    expect(server.requests).toHaveLength(0);
+  });
+});
+
+/**
+ * The default client of Node, and every SDK on it, ends a request whose first byte takes longer than its header
+ * time-out (300 s), whatever time-out it was given. vLLM sends its first byte after the last token.
+ */
+describe("a slow first byte", () => {
+  test("ends a request where a header time-out is set: the fault, seen", async () => {
+    const { client } = await against(() => {}, { headersTimeout: 500 });
+    expect(await client.complete(chat, limits)).toMatchObject({
+      ok: false,
+      failure: { kind: "lost", message: "no answer: UND_ERR_HEADERS_TIMEOUT" },
+    });
+  });
+
+  test("does not end one with the agent's own settings", async () => {
+    // longer than the shortened time-out took above, undici's timers being a second coarse
+    const { client } = await against((_n, _request, response) => {
+      setTimeout(() => json(response, 200, chatAnswer), 2_500);
+    });
+    expect(await client.complete(chat, limits)).toMatchObject({ ok: true });
+  });
+});
+
+test("a server that is no HTTP server is lost, not a crash", async () => {
+  const raw = createServer((socket) => socket.resume().end("hello\n"));
+  await new Promise<void>((resolve) => raw.listen(0, "127.0.0.1", resolve));
+  const agent = new Agent(engineAgentOptions());
+  open.push({ close: () => new Promise((resolve) => raw.close(() => resolve())) }, { close: () => agent.destroy() });
+  const { port } = raw.address() as { port: number };
+  const client = createEngineClient({ url: `http://127.0.0.1:${port}`, agent, apiKey: null });
+  expect(await client.complete(chat, limits)).toMatchObject({ ok: false, failure: { kind: "lost" } });
+  expect((await client.ask("/health", undefined, 5_000)).status).toBe(0);
+});
+
+test.each([
+  ["http://host:8000", "http://host:8000", "http://host:8000"],
+  ["http://host:8000/v1/", "http://host:8000", "http://host:8000"],
+  ["https://proxy/models/judge/v1", "https://proxy", "https://proxy/models/judge"],
+])("%s is the engine %s below %s", (url, origin, base) => {
+  expect(parseEngineUrl(url)).toEqual({ origin, base });
+});
+
+test.each(["host:8000", "ftp://host", "http://", "sim"])("%s is no engine's URL", (url) => {
+  expect(() => parseEngineUrl(url)).toThrow(expect.objectContaining({ code: "E_USAGE" }));
+});
+
+test("a secret in a URL is refused and not repeated", () => {
+  let message = "";
+  try {
+    parseEngineUrl("http://user:hunter2@host:8000");
+  } catch (error) {
+    message = JSON.stringify(error) + String(error);
+  }
+  expect(message).not.toBe("");
+  expect(message).not.toContain("hunter2");
+});

@@ -1,0 +1,208 @@
+import type { EngineOutcome, ReadRequest } from "@assay/core";
+import { afterEach, describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import type { EngineClient } from "../src/engine-client.ts";
+import { createEnginePool } from "../src/engine-pool.ts";
+import type { EnginePool, EngineSlot } from "../src/port.ts";
+
+const never = new AbortController().signal;
+const request: ReadRequest = { kind: "read", model: "m", promptTokenIds: [], logprobTokenIds: [] };
+const lost: EngineOutcome = {
+  ok: false,
+  failure: { kind: "lost", status: null, message: "no answer: ECONNREFUSED", retryAfterMs: null },
+};
+
+function client(origin: string, outcome: EngineOutcome = lost): EngineClient {
+  return { origin, complete: async () => outcome, ask: async () => ({ status: 200, body: null }) };
+}
+
+const pools: EnginePool[] = [];
+afterEach(async () => {
+  for (const pool of pools.splice(0)) await pool.close();
+});
+
+function open(origins: string[], inFlight: number, isBack: () => Promise<boolean> = async () => true): EnginePool {
+  const pool = createEnginePool({
+    clients: origins.map((origin) => client(origin)),
+    inFlight,
+    isBack,
+    onWarning: () => {},
+  });
+  pools.push(pool);
+  return pool;
+}
+
+/** The value when the promise is settled by now, else "waits". */
+async function now<T>(promise: Promise<T>): Promise<T | "waits"> {
+  return Promise.race([promise, new Promise<"waits">((resolve) => setImmediate(resolve, "waits"))]);
+}
+
+describe("slots", () => {
+  test("go to the engine with the fewest rows in flight, and no engine gets more than its limit", async () => {
+    const pool = open(["a", "b"], 2);
+    expect(pool.capacity).toBe(4);
+    const slots = await Promise.all([1, 2, 3, 4].map(() => pool.acquire("x", never)));
+    expect(slots.map(({ origin }) => origin)).toEqual(["a", "b", "a", "b"]);
+    const fifth = pool.acquire("x", never);
+    expect(await now(fifth)).toBe("waits");
+    expect(pool.waiting).toBe(1);
+    slots[1]?.release();
+    expect((await fifth).origin).toBe("b");
+    expect(pool.waiting).toBe(0);
+  });
+
+  test("a slot that is given back twice counts once", async () => {
+    const pool = open(["a"], 1);
+    const slot = await pool.acquire("x", never);
+    slot.release();
+    slot.release();
+    await pool.acquire("x", never);
+    expect(await now(pool.acquire("x", never))).toBe("waits");
+  });
+
+  test("law: never more in flight than the limit, all served, in the order of asking", () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 3 }),
+        fc.integer({ min: 1, max: 4 }),
+        fc.array(fc.nat(9), { minLength: 1, maxLength: 60 }),
+        async (engines, inFlight, releases) => {
+          const pool = open(
+            Array.from({ length: engines }, (_, i) => `e${i}`),
+            inFlight,
+          );
+          const held: EngineSlot[] = [];
+          const served: number[] = [];
+          let most = 0;
+          const all = releases.map((_, i) =>
+            pool.acquire("x", never).then((slot) => {
+              served.push(i);
+              held.push(slot);
+              most = Math.max(most, held.length);
+            }),
+          );
+          for (const pick of [...releases, ...releases]) {
+            await new Promise(setImmediate);
+            held.splice(pick % Math.max(1, held.length), 1)[0]?.release();
+          }
+          await Promise.all(all);
+          expect(most).toBeLessThanOrEqual(engines * inFlight);
+          expect(served).toEqual(releases.map((_, i) => i));
+        },
+      ),
+      { numRuns: 60 },
+    ));
+});
+
+describe("waiting", () => {
+  test("ends with E_ABORTED when the signal aborts, and leaves the line", async () => {
+    const pool = open(["a"], 1);
+    await pool.acquire("x", never);
+    const controller = new AbortController();
+    const waiting = pool.acquire("x", controller.signal);
+    controller.abort();
+    await expect(waiting).rejects.toMatchObject({ code: "E_ABORTED" });
+    expect(pool.waiting).toBe(0);
+  });
+
+  test("whenWaitingBelow resolves once fewer rows wait", async () => {
+    const pool = open(["a"], 1);
+    const slot = await pool.acquire("x", never);
+    const second = pool.acquire("x", never);
+    const third = pool.acquire("x", never);
+    const below = pool.whenWaitingBelow(2, never);
+    expect(await now(below)).toBe("waits");
+    slot.release();
+    await below;
+    (await second).release();
+    await third;
+    await pool.whenWaitingBelow(1, never);
+  });
+
+  test("whenWaitingBelow ends with its signal", async () => {
+    const pool = open(["a"], 1);
+    await pool.acquire("x", never);
+    void pool.acquire("x", never).catch(() => {});
+    const controller = new AbortController();
+    const below = pool.whenWaitingBelow(1, controller.signal);
+    controller.abort();
+    await below;
+  });
+});
+
+describe("an engine that is lost", () => {
+  test("takes no more rows until it is back; who waits is served then", async () => {
+    let back = false;
+    let asked: () => void = () => {};
+    const looked = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    const pool = open(["a"], 4, async () => {
+      asked();
+      return back;
+    });
+    const slot = await pool.acquire("x", never);
+    expect(await slot.complete(request, { signal: never, deadlineMs: 1_000 })).toEqual(lost);
+    expect(pool.capacity).toBe(0);
+    slot.release();
+    const waiting = pool.acquire("x", never);
+    await looked;
+    expect(await now(waiting)).toBe("waits");
+    back = true;
+    expect((await waiting).origin).toBe("a");
+    expect(pool.capacity).toBe(4);
+  });
+
+  test("its rows go to the others", async () => {
+    const pool = open(["a", "b"], 2, async () => false);
+    const slot = await pool.acquire("x", never);
+    await slot.complete(request, { signal: never, deadlineMs: 1_000 });
+    expect((await pool.acquire("x", never)).origin).toBe("b");
+    expect((await pool.acquire("x", never)).origin).toBe("b");
+  });
+});
+
+describe("a fence", () => {
+  test("keeps an engine from one batch and from no other", async () => {
+    const pool = open(["a", "b"], 2);
+    pool.fence("x", "a", "rejects everything");
+    expect((await pool.acquire("x", never)).origin).toBe("b");
+    expect((await pool.acquire("y", never)).origin).toBe("a");
+  });
+
+  test("around every engine refuses the batch's rows, waiting ones included, with the reason", async () => {
+    const pool = open(["a"], 1);
+    await pool.acquire("y", never);
+    const waiting = pool.acquire("x", never);
+    const other = pool.acquire("y", never);
+    pool.fence("x", "a", "rejects everything");
+    await expect(waiting).rejects.toMatchObject({
+      code: "E_ENGINES_FENCED",
+      message: "rejects everything",
+      where: "a",
+    });
+    await expect(pool.acquire("x", never)).rejects.toMatchObject({ code: "E_ENGINES_FENCED" });
+    expect(await now(other)).toBe("waits");
+    pool.lift("x");
+    expect(await now(pool.acquire("x", never))).toBe("waits");
+  });
+
+  test("does not hold up the rows of others behind it in the line", async () => {
+    const pool = open(["a", "b"], 1);
+    pool.fence("x", "a", "rejects everything");
+    const [onA] = [await pool.acquire("y", never), await pool.acquire("x", never)];
+    const first = pool.acquire("x", never);
+    const second = pool.acquire("y", never);
+    onA?.release();
+    expect((await second).origin).toBe("a");
+    expect(await now(first)).toBe("waits");
+  });
+});
+
+test("close ends all waiting with E_ABORTED", async () => {
+  const pool = open(["a"], 1);
+  await pool.acquire("x", never);
+  const waiting = pool.acquire("x", never);
+  await pool.close();
+  await expect(waiting).rejects.toMatchObject({ code: "E_ABORTED" });
+});

@@ -1,0 +1,189 @@
+import { type Profile, profileByName } from "@assay/core";
+import { type SimulatorOptions, startSimulator } from "@assay/simulator";
+import { afterEach, describe, expect, test } from "@jest/globals";
+import { Agent } from "undici";
+import { createEngineClient, type EngineClient, type HttpAnswer } from "../src/engine-client.ts";
+import { type Engines, openEngines } from "../src/open-engines.ts";
+import { type EngineReport, probeEngine } from "../src/probe-engine.ts";
+import { engineAgentOptions } from "../src/undici-fetch.ts";
+
+/** The probe against the simulator, healthy and in every way in which a real server differs from what a profile needs. */
+
+const open: { close(): Promise<unknown> }[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close();
+});
+
+function named(name: string): Profile {
+  const profile = profileByName(name);
+  if (profile === null) throw new Error(`no profile ${name}`);
+  return profile;
+}
+const genrm = named("genrm-principle");
+
+async function engines(options: SimulatorOptions = {}, apiKey: string | null = null): Promise<Engines> {
+  const simulator = await startSimulator(options);
+  const agent = new Agent(engineAgentOptions());
+  const opened = openEngines({ urls: [simulator.url], agent, apiKey, inFlight: 4, onWarning: () => {} });
+  open.push({ close: () => simulator.close() }, { close: () => agent.destroy() }, opened);
+  return opened;
+}
+
+async function failedCheck(opened: Engines, profile: Profile = genrm, model = "simulator") {
+  const [report] = await opened.examine(profile, model);
+  return report?.checks.find(({ ok }) => !ok);
+}
+
+/** The probe on a healthy engine, seen through something that changes what is asked or answered. */
+async function probeThrough(
+  between: (
+    path: string,
+    body: object,
+    ask: (path: string, body: object) => Promise<HttpAnswer>,
+  ) => Promise<HttpAnswer>,
+): Promise<EngineReport> {
+  const simulator = await startSimulator();
+  const agent = new Agent(engineAgentOptions());
+  open.push({ close: () => simulator.close() }, { close: () => agent.destroy() });
+  const client = createEngineClient({ url: simulator.url, agent, apiKey: null });
+  const changed: EngineClient = {
+    ...client,
+    ask: (path, body, limitMs) =>
+      body === undefined
+        ? client.ask(path, body, limitMs)
+        : between(path, body as object, (to, what) => client.ask(to, what, limitMs)),
+  };
+  return probeEngine(changed, genrm, "simulator", null, new AbortController().signal);
+}
+
+test("a healthy engine passes every check and is known by what was found", async () => {
+  const opened = await engines();
+  expect(await opened.models()).toEqual([{ origin: opened.pool.origins[0], models: ["simulator"], simulated: true }]);
+  const { facts, profile } = await opened.probe(genrm, "simulator", "r1");
+  expect(profile).toEqual(genrm);
+  expect(facts).toMatchObject([
+    {
+      model: "simulator",
+      version: "0.32.0-simulated",
+      maxModelLen: 32_768,
+      ways: ["two-step", "ids"],
+      pin: {
+        model: "simulator",
+        revision: "r1",
+        template: expect.stringMatching(/^[0-9a-f]{64}$/),
+        logprobs: "raw",
+        simulated: true,
+        delimiters: [
+          { id: 151644, per_turn: 1, extra: 1, extra_system: 1 },
+          { id: 151645, per_turn: 1, extra: 0, extra_system: 0 },
+        ],
+      },
+    },
+  ]);
+});
+
+test("the same engine has the same pin each time", async () => {
+  const opened = await engines();
+  const [first, second] = [await opened.probe(genrm, "simulator", null), await opened.probe(genrm, "simulator", null)];
+  expect(second.facts).toEqual(first.facts);
+});
+
+test("a profile for any tokenizer gets the ids of this one", async () => {
+  const { profile, facts } = await (await engines()).probe(named("yes-no"), "simulator", null);
+  expect(profile.verdict.forms).toContainEqual({ yes: "Yes", no: "No", yes_id: 9454, no_id: 2753 });
+  expect(facts[0]?.ways).toEqual(["ids"]);
+});
+
+test("one that tells no exact ids is refused, with what a server must know", async () => {
+  const opened = await engines({ knows: { logprobTokenIds: false, returnTokenIds: false } });
+  expect(await failedCheck(opened)).toMatchObject({
+    name: "reading the verdict",
+    next: expect.stringContaining("vLLM"),
+  });
+  await expect(opened.probe(genrm, "simulator", null)).rejects.toMatchObject({ code: "E_ENGINE_REFUSED" });
+});
+
+test("one that scales its log-probabilities is read in two steps, at temperature 0, and never in one", async () => {
+  const { facts } = await (await engines({ logprobsMode: "processed" })).probe(genrm, "simulator", null);
+  expect(facts).toMatchObject([{ ways: ["two-step"], pin: { logprobs: "processed" } }]);
+});
+
+test("a reasoning parser changes nothing", async () => {
+  const { facts } = await (await engines({ reasoningParser: true })).probe(genrm, "simulator", null);
+  expect(facts[0]?.ways).toEqual(["two-step", "ids"]);
+});
+
+describe("refused, with the check, what was expected and what was found:", () => {
+  test("a model that is not served", async () => {
+    const check = await failedCheck(await engines(), genrm, "nvidia/other");
+    expect(check).toMatchObject({ name: "model", found: "simulator", expected: "nvidia/other" });
+  });
+
+  test("a profile of another tokenizer", async () => {
+    const llama = named("scalar-principle");
+    expect(await failedCheck(await engines(), llama)).toMatchObject({ name: "verdict words" });
+  });
+
+  test("a role that the template refuses, with the template's own words", async () => {
+    const report = await probeThrough((path, body, ask) =>
+      path === "/tokenize" && "messages" in body
+        ? Promise.resolve({ status: 400, body: { error: { message: "Unexpected role principle" } } })
+        : ask(path, body),
+    );
+    expect(report.checks.at(-1)).toMatchObject({
+      name: "template",
+      ok: false,
+      found: "400 Unexpected role principle",
+      expected: "turns user, assistant, principle",
+    });
+  });
+
+  test("a server in which a row's text becomes template although it was broken up", async () => {
+    // a tokenizer that normalises U+200B away would undo it
+    const report = await probeThrough((path, body, ask) =>
+      ask(path, JSON.parse(JSON.stringify(body).replaceAll("\u200b", "")) as object),
+    );
+    expect(report.checks.at(-1)).toMatchObject({
+      name: "row text stays text",
+      ok: false,
+      found: expect.stringContaining("<|im_start|> in a row's text became"),
+    });
+    expect(report.facts).toBeNull();
+  });
+
+  test("a golden pair that is not told apart", async () => {
+    const upsideDown: Profile = {
+      ...genrm,
+      golden: { prompt: "What is 1+1?", better: "1+1=3", worse: "1+1=2", principle: "correctness" },
+    };
+    expect(await failedCheck(await engines(), upsideDown)).toMatchObject({
+      name: "golden pair",
+      found: expect.stringMatching(/better -\d+\.\d+, worse \d+\.\d+/),
+    });
+  });
+
+  test("a wrong key", async () => {
+    const opened = await engines({ apiKey: "right" }, "wrong");
+    await expect(opened.models()).rejects.toMatchObject({ code: "E_ENGINE_DENIED" });
+    await expect(opened.probe(genrm, "simulator", null)).rejects.toMatchObject({ code: "E_ENGINE_DENIED" });
+  });
+
+  test("an engine that is not there", async () => {
+    const agent = new Agent(engineAgentOptions());
+    const opened = openEngines({ urls: ["http://127.0.0.1:9"], agent, apiKey: null, inFlight: 1, onWarning: () => {} });
+    open.push({ close: () => agent.destroy() }, opened);
+    await expect(opened.probe(genrm, "simulator", null)).rejects.toMatchObject({
+      code: "E_ENGINE_UNREACHABLE",
+      got: "ECONNREFUSED",
+    });
+  });
+});
+
+test("two engines under one name twice are refused", () => {
+  const agent = new Agent();
+  open.push({ close: () => agent.destroy() });
+  const urls = ["http://127.0.0.1:9", "http://127.0.0.1:9/v1"];
+  expect(() => openEngines({ urls, agent, apiKey: null, inFlight: 1, onWarning: () => {} })).toThrow(
+    expect.objectContaining({ code: "E_USAGE", where: "http://127.0.0.1:9" }),
+  );
+});

@@ -1,0 +1,33 @@
+import type { Answer, Ending } from "./generate-answer.ts";
+import type { Sampling } from "./sample-token.ts";
+import type { LogprobsAsked, ToldLogprob } from "./tell-logprobs.ts";
+
+/** A generation as the engine sees it, read from either endpoint. */
+export interface Generation {
+  readonly promptIds: readonly number[];
+  /** null where the prompt came as ids */
+  readonly promptText: string | null;
+  readonly sampling: Sampling;
+  readonly ending: Ending;
+  readonly logprobs: LogprobsAsked | null;
+  readonly cacheSalt: string | null;
+  readonly show: {
+    readonly tokenIds: boolean;
+    readonly tokensAsIds: boolean;
+    readonly promptText: boolean;
+    /** false: a reasoning parser drops the thinking, and the log-probabilities with it */
+    readonly reasoning: boolean;
+  };
+  /** the template left room for thinking */
+  readonly thinking: boolean;
+  /** the request's own id; null: the server makes one */
+  readonly requestId: string | null;
+}
+
+/** What the engine made of it. */
+export interface Generated {
+  readonly answer: Answer;
+  /** one list a generated token, the sampled one first; null when none were asked for */
+  readonly told: readonly (readonly ToldLogprob[])[] | null;
+  readonly cachedTokens: number;
+}
