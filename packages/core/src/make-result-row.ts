@@ -164,8 +164,14 @@ function columnsOf(file: BatchFile, carried: { readonly [key: string]: unknown }
 
 function keptReasoning(text: string | null, status: Status, keep: BatchFile["keep_reasoning"]): string | null {
   if (text === null || keep === "none") return null;
-  if (keep === "all") return text.toWellFormed();
-  if (status === "ok") return null;
-  // toWellFormed: the cut may fall between the two halves of one character
-  return text.slice(-keptReasoningChars).toWellFormed();
+  if (keep === "all") return copied(text);
+  return status === "ok" ? null : copied(text.slice(-keptReasoningChars));
+}
+
+/**
+ * The text in memory of its own: a slice keeps the whole 100 kB answer alive until its shard is written. Well-formed:
+ * the cut may fall between the two halves of one character.
+ */
+function copied(text: string): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(new TextEncoder().encode(text));
 }

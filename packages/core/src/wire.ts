@@ -75,12 +75,14 @@ const keptEntries = 8;
 
 /**
  * A completion from the body of a chat answer. `askedIds` are the ids of logprob_token_ids: the answer lists the
- * sampled token first and then these, in this order, without their ids. Throws Error saying what is wrong.
+ * sampled token first and then these, in this order, without their ids. `skippedEntries` of the log-probabilities were
+ * cut out in front of those in the body. Throws Error saying what is wrong.
  */
 export function completionFromChat(
   body: unknown,
   latencyMs: number,
   askedIds: readonly number[] | null = null,
+  skippedEntries = 0,
 ): Completion {
   const parsed = chatSchema.safeParse(body);
   if (!parsed.success)
@@ -89,8 +91,8 @@ export function completionFromChat(
   if (choice === undefined) throw new Error("not a chat completion: no choice");
   const tokenIds = choice.token_ids ?? null;
   const entries = choice.logprobs?.content ?? null;
-  const end = entries?.length ?? 0;
-  const first = Math.max(0, end - keptEntries);
+  const end = entries === null ? 0 : skippedEntries + entries.length;
+  const first = Math.max(skippedEntries, end - keptEntries);
   return {
     reasoning: choice.message.reasoning ?? null,
     content: choice.message.content ?? "",
@@ -100,7 +102,9 @@ export function completionFromChat(
     logprobs:
       entries === null
         ? null
-        : entries.slice(first).map((entry, i) => chatPosition(entry, tokenIds?.[first + i] ?? null, askedIds)),
+        : entries
+            .slice(first - skippedEntries)
+            .map((entry, i) => chatPosition(entry, tokenIds?.[first + i] ?? null, askedIds)),
     logprobsEnd: end,
     usage: usageOf(parsed.data.usage),
     latencyMs,

@@ -1,9 +1,6 @@
 import {
   AssayError,
-  type Completion,
   chatBody,
-  completionFromChat,
-  completionFromRead,
   type EngineFailure,
   type EngineOutcome,
   type EngineRequest,
@@ -12,6 +9,7 @@ import {
 } from "@assay/core";
 import OpenAI from "openai";
 import type { Dispatcher } from "undici";
+import { createAnswerReader } from "./read-answer.ts";
 import { undiciFetch } from "./undici-fetch.ts";
 
 /** One engine, spoken to over HTTP. Knows no limits and no other engines. */
@@ -39,9 +37,15 @@ const staleConnectionMs = 1_000;
  * A client over the openai SDK. `url` is the server's, with or without /v1; the agent brings connections and is the
  * caller's to close. The SDK never retries: whose fault a failure was is decided above. Throws E_USAGE for a bad URL.
  */
-export function createEngineClient(options: { url: string; agent: Dispatcher; apiKey: string | null }): EngineClient {
+export function createEngineClient(options: {
+  url: string;
+  agent: Dispatcher;
+  apiKey: string | null;
+  onWarning?: (text: string) => void;
+}): EngineClient {
   const { origin, base } = parseEngineUrl(options.url);
   const fetch = undiciFetch(options.agent);
+  const readAnswer = createAnswerReader((text) => options.onWarning?.(`${origin}: ${text}`));
   const sdk = new OpenAI({
     baseURL: `${base}/v1`,
     // the SDK wants one; a server without a key ignores it
@@ -145,21 +149,6 @@ export function parseEngineUrl(url: string): { origin: string; base: string } {
     origin: parsed.origin,
     base: `${parsed.origin}${parsed.pathname.replace(/\/+$/, "").replace(/\/v1$/, "")}`,
   };
-}
-
-function readAnswer(request: EngineRequest, bytes: Uint8Array, latencyMs: number): EngineOutcome {
-  try {
-    const body: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    const completion: Completion =
-      request.kind === "chat"
-        ? completionFromChat(body, latencyMs, request.logprobTokenIds)
-        : completionFromRead(body, latencyMs);
-    return { ok: true, completion };
-  } catch (error) {
-    // JSON.parse quotes what it read: it may be a prompt
-    const message = (error as Error).name === "SyntaxError" ? "the answer is not JSON" : (error as Error).message;
-    return { ok: false, failure: { kind: "bad_answer", status: 200, message, retryAfterMs: null } };
-  }
 }
 
 /** Errors of the SDK by their fields, never by class: tests run in another realm. */

@@ -37,12 +37,13 @@ const healthLimitMs = 5_000;
 
 /** The engines behind these URLs as one pool. Opens no connection yet. Throws E_USAGE for a bad or doubled URL. */
 export function openEngines(options: OpenEnginesOptions): Engines {
-  const clients = options.urls.map((url) => createEngineClient({ url, agent: options.agent, apiKey: options.apiKey }));
+  const { agent, apiKey, onWarning } = options;
+  const clients = options.urls.map((url) => createEngineClient({ url, agent, apiKey, onWarning }));
   const origins = clients.map(({ origin }) => origin);
   const doubled = origins.find((origin, i) => origins.indexOf(origin) !== i);
   if (doubled !== undefined) throw new AssayError("E_USAGE", "an engine is named twice", { where: doubled });
   const closing = new AbortController();
-  const pool = createEnginePool({ clients, inFlight: options.inFlight, isBack, onWarning: options.onWarning });
+  const pool = createEnginePool({ clients, inFlight: options.inFlight, isBack, onWarning });
 
   const probeAll = (profile: Profile, model: string, revision: string | null): Promise<EngineReport[]> =>
     Promise.all(clients.map((client) => probeEngine(client, profile, model, revision, closing.signal)));

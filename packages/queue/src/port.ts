@@ -6,8 +6,8 @@
  * Pull, not push: the worker takes a job when its engines have room for more rows, so no chunk waits inside a worker
  * while another worker is idle.
  *
- * No method ever rejects because the server is away for a while, except `add`, `missing` and `remove`, which reject
- * with AssayError E_REDIS_UNAVAILABLE so that `submit` can say so.
+ * No method ever rejects because the server is away for a while, except `add`, `missing`, `remove` and
+ * `virtualTime`, which reject with AssayError E_REDIS_UNAVAILABLE so that `submit` can say so.
  */
 export interface JobQueue {
   readonly name: string;
@@ -21,7 +21,10 @@ export interface JobQueue {
   /** Takes jobs out of the queue, limbo ones included (their id is free again). Active ones with a live lease stay. */
   remove(jobs: readonly Job[]): Promise<void>;
 
-  /** Priority of the job that would be taken next, 0 when nothing waits: the virtual time of fairness (03 section 5). */
+  /**
+   * The virtual time of fairness (03 section 5): priority of the job that would be taken next, 0 when nothing waits.
+   * Jobs that were handed back or whose lease lapsed are older than the time and do not count.
+   */
   virtualTime(): Promise<number>;
 
   /** The next job, or null when the signal aborts or nothing came within a few seconds. */
@@ -38,7 +41,7 @@ export interface JobQueue {
   /** A courtesy, not a lock: true for one caller per `forMs`; true when the server is away. */
   courtesy(task: string, forMs: number): Promise<boolean>;
 
-  /** Gives up connections made here. Leases still held lapse. */
+  /** Gives up connections made here: nothing keeps the process alive then. Leases still held lapse, takes end. */
   close(): Promise<void>;
 }
 
@@ -53,6 +56,6 @@ export interface LeasedJob {
   onRefused(listener: () => void): void;
   /** Ends the job, whether a shard came of it or not. Never rejects. */
   done(): Promise<void>;
-  /** Gives the job back for anybody to take at once; no attempt is charged. Never rejects. */
+  /** Gives the job back for anybody to take before all others; no attempt is charged. Never rejects. */
   handBack(): Promise<void>;
 }

@@ -1,0 +1,56 @@
+import {
+  type ChatRequest,
+  type Completion,
+  canonicalJson,
+  completionFromChat,
+  completionFromRead,
+  type EngineOutcome,
+  type EngineRequest,
+} from "@assay/core";
+import { cutAnswer } from "./cut-answer.ts";
+
+export type ReadAnswer = (request: EngineRequest, bytes: Uint8Array, latencyMs: number) => EngineOutcome;
+
+/** One cut answer in so many is parsed whole, too, and both must say the same: the first one of every engine is. */
+const checkedEvery = 1_000;
+
+/**
+ * Reads the bodies of one engine's answers. Long ones are cut before they are parsed; a cut that once read something
+ * else than the whole body is never trusted again, and `onWarning` is told.
+ */
+export function createAnswerReader(onWarning: (text: string) => void): ReadAnswer {
+  let cuts = 0;
+  let trusted = true;
+
+  function readChat(request: ChatRequest, bytes: Uint8Array, latencyMs: number): Completion {
+    const whole = (): Completion => completionFromChat(parse(bytes), latencyMs, request.logprobTokenIds);
+    const cut = trusted ? cutAnswer(bytes) : null;
+    if (cut === null) return whole();
+    const completion = completionFromChat(parse(cut.bytes), latencyMs, request.logprobTokenIds, cut.skipped);
+    // one entry per token, or the entries were counted wrong
+    if (completion.tokenIds !== null && completion.tokenIds.length !== completion.logprobsEnd) return whole();
+    if (cuts++ % checkedEvery !== 0) return completion;
+    const checked = whole();
+    if (canonicalJson(checked) !== canonicalJson(completion)) {
+      trusted = false;
+      onWarning("an answer that was cut reads differently from the whole one: answers are parsed whole from now on");
+    }
+    return checked;
+  }
+
+  return (request, bytes, latencyMs) => {
+    try {
+      const completion =
+        request.kind === "chat" ? readChat(request, bytes, latencyMs) : completionFromRead(parse(bytes), latencyMs);
+      return { ok: true, completion };
+    } catch (error) {
+      // JSON.parse quotes what it read: it may be a prompt
+      const message = (error as Error).name === "SyntaxError" ? "the answer is not JSON" : (error as Error).message;
+      return { ok: false, failure: { kind: "bad_answer", status: 200, message, retryAfterMs: null } };
+    }
+  };
+}
+
+function parse(bytes: Uint8Array): unknown {
+  return JSON.parse(new TextDecoder().decode(bytes));
+}

@@ -1,0 +1,2 @@
+export { assertRedis } from "./assert-redis.ts";
+export { type BullmqOptions, bullmqQueue } from "./bullmq-queue.ts";

@@ -1,0 +1,13 @@
+/** "over" when a signal aborts or the clock passes `end` (epoch ms) first; the work itself goes on. */
+export function untilOver<T>(work: Promise<T>, signals: readonly AbortSignal[], end: number): Promise<T | "over"> {
+  return new Promise((resolve, reject) => {
+    const over = (): void => resolve("over");
+    const timer = setTimeout(over, end - Date.now());
+    for (const signal of signals) signal.addEventListener("abort", over, { once: true });
+    if (signals.some((signal) => signal.aborted)) over();
+    work.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+      for (const signal of signals) signal.removeEventListener("abort", over);
+    });
+  });
+}
