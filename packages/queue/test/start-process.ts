@@ -14,7 +14,12 @@ export interface StartedProcess {
 
 export function startProcess(options: ProcessOptions): StartedProcess {
   const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-  const flags = ["--conditions=@assay/source", "--import", here("typescript.mjs"), here("process-of-its-own.ts")];
+  const flags = [
+    "--conditions=@assay/source",
+    "--import",
+    here("../../testkit/typescript.mjs"),
+    here("process-of-its-own.ts"),
+  ];
   const child = spawn(process.execPath, [...flags, JSON.stringify(options)], { stdio: ["ignore", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {

@@ -32,7 +32,11 @@ interface Putter {
 }
 
 async function startPutter(name: string, bytes: number): Promise<Putter> {
-  const args = ["--import", pathToFileURL(join(here, "run-ts.mjs")).href, "--conditions=@assay/source"];
+  const args = [
+    "--import",
+    pathToFileURL(join(here, "../../testkit/typescript.mjs")).href,
+    "--conditions=@assay/source",
+  ];
   const child = spawn(process.execPath, [...args, join(here, "put-keys.ts"), root, name, String(bytes)], {
     stdio: ["pipe", "pipe", "inherit"],
   });
