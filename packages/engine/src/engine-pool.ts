@@ -9,13 +9,25 @@ const lookAgainMs = { first: 100, most: 5_000 } as const;
 interface Engine {
   readonly client: EngineClient;
   inFlight: number;
+  limit: number;
   down: boolean;
+  /** what is in flight there: ended when the engine is given up */
+  readonly running: Set<AbortController>;
 }
 
 interface Waiter {
   readonly batch: string;
   readonly give: (engine: Engine) => void;
   readonly refuse: (error: AssayError) => void;
+}
+
+/** A pool, and what whoever watches its engines does to it. */
+export interface WatchedPool {
+  readonly pool: EnginePool;
+  /** Rows that may be in flight at an engine from now on; what is over it ends as it ends. */
+  setLimit(origin: string, limit: number): void;
+  /** Gives an engine up that answers no more: its rows in flight are lost to it at once. */
+  lose(origin: string, why: string): void;
 }
 
 /**
@@ -27,8 +39,16 @@ export function createEnginePool(options: {
   inFlight: number;
   isBack: (client: EngineClient) => Promise<boolean>;
   onWarning: (text: string) => void;
-}): EnginePool {
-  const engines = options.clients.map((client): Engine => ({ client, inFlight: 0, down: false }));
+}): WatchedPool {
+  const engines = options.clients.map(
+    (client): Engine => ({
+      client,
+      inFlight: 0,
+      limit: options.inFlight,
+      down: false,
+      running: new Set(),
+    }),
+  );
   // in the order of asking
   const waiters = new Set<Waiter>();
   const drained = new Set<{ rows: number; tell: () => void }>();
@@ -39,7 +59,7 @@ export function createEnginePool(options: {
     const fenced = fences.get(batch);
     let best: Engine | null = null;
     for (const engine of engines) {
-      if (engine.down || engine.inFlight >= options.inFlight || fenced?.has(engine.client.origin) === true) continue;
+      if (engine.down || engine.inFlight >= engine.limit || fenced?.has(engine.client.origin) === true) continue;
       if (best === null || engine.inFlight < best.inFlight) best = engine;
     }
     return best;
@@ -55,7 +75,7 @@ export function createEnginePool(options: {
   /** Serves who waits, in order, until no slot is left. A waiter whose engines are full does not hold up the others. */
   function serve(): void {
     for (const waiter of waiters) {
-      if (engines.every((engine) => engine.down || engine.inFlight >= options.inFlight)) break;
+      if (engines.every((engine) => engine.down || engine.inFlight >= engine.limit)) break;
       const engine = freest(waiter.batch);
       if (engine !== null) waiter.give(engine);
     }
@@ -67,10 +87,22 @@ export function createEnginePool(options: {
     engine.inFlight += 1;
     return {
       origin: engine.client.origin,
-      async complete(request, limits) {
-        const outcome = await engine.client.complete(request, limits);
-        if (!outcome.ok && outcome.failure.kind === "lost") lost(engine, outcome.failure.message);
-        return outcome;
+      async complete(request, { signal, deadlineMs }) {
+        const own = new AbortController();
+        const stop = (): void => own.abort();
+        signal.addEventListener("abort", stop, { once: true });
+        if (signal.aborted) stop();
+        engine.running.add(own);
+        try {
+          const outcome = await engine.client.complete(request, { signal: own.signal, deadlineMs });
+          if (outcome.ok) return outcome;
+          if (outcome.failure.kind === "lost") lost(engine, outcome.failure.message);
+          const givenUp = outcome.failure.kind === "aborted" && !signal.aborted;
+          return givenUp ? { ok: false, failure: { ...outcome.failure, kind: "lost", message: "given up" } } : outcome;
+        } finally {
+          engine.running.delete(own);
+          signal.removeEventListener("abort", stop);
+        }
       },
       release() {
         if (!held) return;
@@ -104,7 +136,7 @@ export function createEnginePool(options: {
     serve();
   }
 
-  return {
+  const pool: EnginePool = {
     origins: engines.map(({ client }) => client.origin),
 
     acquire(batch, signal) {
@@ -145,7 +177,7 @@ export function createEnginePool(options: {
     },
 
     get capacity() {
-      return engines.filter(({ down }) => !down).length * options.inFlight;
+      return engines.reduce((sum, { down, limit }) => sum + (down ? 0 : limit), 0);
     },
 
     whenWaitingBelow(rows, signal) {
@@ -182,6 +214,23 @@ export function createEnginePool(options: {
     async close() {
       closing.abort();
       for (const waiter of waiters) waiter.refuse(stopped());
+    },
+  };
+
+  const named = (origin: string): Engine | undefined => engines.find(({ client }) => client.origin === origin);
+  return {
+    pool,
+    setLimit(origin, limit) {
+      const engine = named(origin);
+      if (engine === undefined || engine.limit === limit) return;
+      engine.limit = limit;
+      serve();
+    },
+    lose(origin, why) {
+      const engine = named(origin);
+      if (engine === undefined || engine.down) return;
+      lost(engine, why);
+      for (const running of engine.running) running.abort();
     },
   };
 }

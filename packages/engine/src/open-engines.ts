@@ -4,15 +4,20 @@ import { createEngineClient, type EngineClient } from "./engine-client.ts";
 import { createEnginePool } from "./engine-pool.ts";
 import type { EngineFacts, EnginePool } from "./port.ts";
 import { type EngineReport, isSimulated, probeEngine, servedModels } from "./probe-engine.ts";
+import { watchEngine } from "./watch-engine.ts";
 
 export interface OpenEnginesOptions {
   readonly urls: readonly string[];
   /** made by the app with `engineAgentOptions`, and closed by it */
   readonly agent: Dispatcher;
   readonly apiKey: string | null;
-  /** rows in flight per engine */
-  readonly inFlight: number;
+  /** rows in flight per engine; null = as many as each engine's own state allows */
+  readonly inFlight: number | null;
   readonly onWarning: (text: string) => void;
+  /** how often engines are looked at; 5 s */
+  readonly lookEveryMs?: number;
+  /** no token in this long, with rows running: the engine hangs; 60 s */
+  readonly hungMs?: number;
 }
 
 export interface Engines {
@@ -34,6 +39,12 @@ export interface Engines {
 }
 
 const healthLimitMs = 5_000;
+/** One token behind the prefills of a full engine. */
+const tokenLimitMs = 30_000;
+/** Rows in flight at an engine that tells nothing about itself, and until it has. */
+const blindInFlight = 32;
+/** A prompt of 2,000 tokens and half of an answer of 2,000 (05 section 5): what the first limit reckons with. */
+const expectedLiveTokens = 3_000;
 
 /** The engines behind these URLs as one pool. Opens no connection yet. Throws E_USAGE for a bad or doubled URL. */
 export function openEngines(options: OpenEnginesOptions): Engines {
@@ -43,7 +54,19 @@ export function openEngines(options: OpenEnginesOptions): Engines {
   const doubled = origins.find((origin, i) => origins.indexOf(origin) !== i);
   if (doubled !== undefined) throw new AssayError("E_USAGE", "an engine is named twice", { where: doubled });
   const closing = new AbortController();
-  const pool = createEnginePool({ clients, inFlight: options.inFlight, isBack, onWarning });
+  const watched = createEnginePool({ clients, inFlight: options.inFlight ?? blindInFlight, isBack, onWarning });
+  const { pool } = watched;
+  for (const client of clients) {
+    void watchEngine(client, {
+      inFlight: options.inFlight,
+      liveTokens: expectedLiveTokens,
+      everyMs: options.lookEveryMs ?? 5_000,
+      hungMs: options.hungMs ?? 60_000,
+      setLimit: (limit) => watched.setLimit(client.origin, limit),
+      onHung: () => watched.lose(client.origin, "no token although rows run"),
+      signal: closing.signal,
+    });
+  }
 
   const probeAll = (profile: Profile, model: string, revision: string | null): Promise<EngineReport[]> =>
     Promise.all(clients.map((client) => probeEngine(client, profile, model, revision, closing.signal)));
@@ -85,10 +108,18 @@ export function openEngines(options: OpenEnginesOptions): Engines {
   };
 }
 
-/** Hosted servers have no /health: there the list of models has to do. */
+/**
+ * Whether an engine that was lost answers again: /health alone says yes for one that hangs, so one token is asked for,
+ * too. Hosted servers have no /health and perhaps no /v1/completions: there the list of models has to do.
+ */
 async function isBack(client: EngineClient): Promise<boolean> {
   const { status } = await client.ask("/health", undefined, healthLimitMs);
-  return status === 200 || (status === 404 && Array.isArray(await servedModels(client)));
+  if (status !== 200 && status !== 404) return false;
+  const served = await servedModels(client);
+  if (!Array.isArray(served)) return false;
+  const one = { model: served[0]?.id, prompt: [1], max_tokens: 1, temperature: 0 };
+  const token = await client.ask("/v1/completions", one, tokenLimitMs);
+  return token.status !== 0 && token.status !== 500;
 }
 
 function refuse(report: EngineReport): never {

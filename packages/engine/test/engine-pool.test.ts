@@ -22,7 +22,7 @@ afterEach(async () => {
 });
 
 function open(origins: string[], inFlight: number, isBack: () => Promise<boolean> = async () => true): EnginePool {
-  const pool = createEnginePool({
+  const { pool } = createEnginePool({
     clients: origins.map((origin) => client(origin)),
     inFlight,
     isBack,

@@ -1,0 +1,54 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { EngineClient } from "./engine-client.ts";
+import { type LimiterState, nextLimit, startLimiter } from "./limiter.ts";
+import { type EngineMetrics, readMetrics } from "./read-metrics.ts";
+
+export interface WatchOptions {
+  /** rows in flight that a person insists on; null = the limiter decides */
+  readonly inFlight: number | null;
+  /** tokens that a row holds on average: prompt and the answer so far */
+  readonly liveTokens: number;
+  /** how often the engine is looked at */
+  readonly everyMs: number;
+  /** no token in this long, with rows running: the engine hangs, whatever /health says */
+  readonly hungMs: number;
+  readonly setLimit: (limit: number) => void;
+  readonly onHung: () => void;
+  readonly signal: AbortSignal;
+}
+
+const answerLimitMs = 10_000;
+
+/**
+ * Looks at one engine every few seconds until the signal aborts: sets the limit of rows in flight from its own state
+ * (limiter), and tells when it writes no more tokens although rows run (watchdog). An engine without /metrics keeps a
+ * fixed limit and has no watchdog but the deadline of each request.
+ */
+export async function watchEngine(client: EngineClient, options: WatchOptions): Promise<void> {
+  let limiter: LimiterState | null = null;
+  let progress: { tokens: number; startedAt: number | null; at: number } | null = null;
+  while (!options.signal.aborted) {
+    const metrics = await look(client);
+    if (metrics !== null) {
+      limiter = limiter === null ? startLimiter(metrics.kvTokens, options.liveTokens) : nextLimit(limiter, metrics);
+      if (options.inFlight === null) options.setLimit(limiter.limit);
+      const now = performance.now();
+      const moved =
+        progress === null ||
+        metrics.running + metrics.waiting === 0 ||
+        metrics.generationTokens !== progress.tokens ||
+        metrics.startedAt !== progress.startedAt;
+      if (moved) progress = { tokens: metrics.generationTokens, startedAt: metrics.startedAt, at: now };
+      else if (progress !== null && now - progress.at >= options.hungMs) {
+        progress = null;
+        options.onHung();
+      }
+    }
+    await sleep(options.everyMs, undefined, { signal: options.signal, ref: false }).catch(() => {});
+  }
+}
+
+async function look(client: EngineClient): Promise<EngineMetrics | null> {
+  const { status, body } = await client.ask("/metrics", undefined, answerLimitMs);
+  return status === 200 && typeof body === "string" ? readMetrics(body) : null;
+}
