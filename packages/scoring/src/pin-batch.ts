@@ -1,0 +1,38 @@
+import { AssayError, type Pin, pinBytes, pinDifferences, pinKey, pinSchema } from "@assay/core";
+import type { ObjectStore } from "@assay/store";
+
+export async function readPin(store: ObjectStore, batch: string): Promise<Pin | null> {
+  const bytes = await store.get(pinKey(batch));
+  if (bytes === null) return null;
+  try {
+    return pinSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+  } catch (cause) {
+    throw new AssayError("E_BROKEN", "pin.json is not one of ours", { where: pinKey(batch), cause });
+  }
+}
+
+/**
+ * Pins a batch to what its first worker found, or compares with what an earlier one pinned (protocol V11): two
+ * revisions, templates or log-probability modes never meet in one batch, and simulated rewards never meet real ones.
+ * Throws E_SIMULATED_MIX or E_PIN_MISMATCH with both values. Idempotent.
+ */
+export async function pinBatch(store: ObjectStore, batch: string, found: Pin): Promise<void> {
+  await store.putIfAbsent(pinKey(batch), pinBytes(found));
+  const pinned = await readPin(store, batch);
+  if (pinned === null)
+    throw new AssayError("E_BROKEN", "pin.json vanished after it was written", { where: pinKey(batch) });
+  const differences = pinDifferences(pinned, found);
+  if (differences.length === 0) return;
+  if (pinned.simulated !== found.simulated) {
+    throw new AssayError("E_SIMULATED_MIX", "a batch begun on one kind of engine never goes on with the other", {
+      where: pinKey(batch),
+      expected: pinned.simulated ? "a simulated engine, like the first one" : "a real engine, like the first one",
+      got: found.simulated ? "a simulated engine" : "a real engine",
+    });
+  }
+  throw new AssayError("E_PIN_MISMATCH", "this engine is not like the one that began the batch", {
+    where: pinKey(batch),
+    expected: differences.map(({ field, pinned: value }) => `${field} ${value}`).join(", "),
+    got: differences.map(({ field, found: value }) => `${field} ${value}`).join(", "),
+  });
+}

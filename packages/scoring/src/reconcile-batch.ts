@@ -1,0 +1,49 @@
+import { type BatchFile, isRunnable } from "@assay/core";
+import type { Job, JobQueue } from "@assay/queue";
+import type { ObjectStore } from "@assay/store";
+import { readControl } from "./control-log.ts";
+import { readLedger } from "./read-ledger.ts";
+
+/**
+ * Chunks of one batch that may stand in the queue at once: more than any fleet takes within a reconcile round, and
+ * 2 to 3 MB of Redis. Cancel and pause stay cheap and 100M rows need no more memory than 1M.
+ */
+export const windowChunks = 5_000;
+
+/**
+ * The one function behind submit, resume and "Redis was wiped": plan minus shards = jobs to have. Adds the jobs of
+ * missing chunks that are in no list of the queue, a job in limbo being removed first (protocol V5). Idempotent;
+ * anybody may run it at any time, several at once included. Adds nothing for a batch that is paused or ended.
+ * Returns the number of missing chunks, 0 when the batch is ready to be finalized.
+ */
+export async function reconcileBatch(store: ObjectStore, queue: JobQueue, file: BatchFile): Promise<number> {
+  const control = await readControl(store, file.batch);
+  const { missing } = await readLedger(store, file);
+  if (!isRunnable(control.state)) return missing.length;
+  const wanted: Job[] = missing.slice(0, windowChunks).map((chunk) => ({ batch: file.batch, chunk }));
+  const absent = await queue.missing(wanted);
+  if (absent.length > 0) {
+    await queue.remove(absent);
+    const start = await queue.virtualTime();
+    await queue.add(absent.map((job, k) => ({ ...job, priority: priorityOf(start, k, control.weight) })));
+  }
+  return missing.length;
+}
+
+/** BullMQ's highest priority number: beyond it a job would be refused. */
+const maxPriority = 2_097_151;
+
+/**
+ * Fairness between batches in one queue by virtual time (03 section 5, measured 1:1:2): chunk k of a batch of weight
+ * w stands at the queue's present time + ceil((k + 1) / w). When the scale runs out all wait at its end, in order.
+ */
+export function priorityOf(virtualTime: number, k: number, weight: number): number {
+  return Math.min(Math.max(1, virtualTime + Math.ceil((k + 1) / weight)), maxPriority);
+}
+
+/** Takes the waiting jobs of a batch out of the queue after cancel or pause; running chunks hear of it by a nudge. */
+export async function withdrawBatch(store: ObjectStore, queue: JobQueue, file: BatchFile): Promise<void> {
+  const { missing } = await readLedger(store, file);
+  await queue.remove(missing.map((chunk) => ({ batch: file.batch, chunk })));
+  await queue.nudge(file.batch);
+}

@@ -1,0 +1,390 @@
+import { type AssayError, type BatchFile, isRunnable, shardKey, successKey, toAssayError } from "@assay/core";
+import type { DecodeShard, EncodeShard } from "@assay/datasets";
+import type { EnginePool } from "@assay/engine";
+import type { JobQueue, LeasedJob } from "@assay/queue";
+import type { ObjectStore } from "@assay/store";
+import { type BatchContext, openBatch, type ProbeEngines, probeOnce } from "./batch-context.ts";
+import { listOpenBatches } from "./batch-index.ts";
+import type { Clock } from "./clock.ts";
+import { appendControl, readControl } from "./control-log.ts";
+import { finalizeBatch } from "./finalize-batch.ts";
+import { isIdle } from "./is-idle.ts";
+import { loadBatchIfPresent } from "./load-batch.ts";
+import { reconcileBatch } from "./reconcile-batch.ts";
+import { type ChunkOutcome, scoreChunk } from "./score-chunk.ts";
+import { waitForStore } from "./wait-for-store.ts";
+
+export interface WorkerPorts {
+  readonly store: ObjectStore;
+  readonly queue: JobQueue;
+  readonly pool: EnginePool;
+  readonly probe: ProbeEngines;
+  readonly encodeShard: EncodeShard;
+  readonly decodeShard: DecodeShard;
+  readonly clock: Clock;
+}
+
+export interface WorkerOptions {
+  /** the served name: this worker serves every batch of the root that asks for it */
+  readonly model: string;
+  /** who writes control entries: host and process id */
+  readonly name: string;
+  readonly software: string;
+  /** serve only this batch; null = every batch of the model */
+  readonly only: string | null;
+  /** go home when no batch of the root has work for this worker */
+  readonly untilIdle: boolean;
+  /** intake stops, chunks in flight go on */
+  readonly drain: AbortSignal;
+  /** everything stops: chunks in flight are given back */
+  readonly abort: AbortSignal;
+  readonly onEvent: (event: WorkerEvent) => void;
+}
+
+export type WorkerEvent =
+  | { type: "chunk"; batch: string; chunk: number; outcome: ChunkOutcome; ms: number }
+  | { type: "paused"; batch: string; reason: string }
+  | { type: "finished"; batch: string }
+  | { type: "refused"; batch: string; error: AssayError }
+  | { type: "away"; what: "store" | "redis" | "engine"; error: AssayError };
+
+/** Reconcile rounds of one root and model, over all its workers: often enough that a wiped Redis costs minutes at most. */
+const reconcileEveryMs = 120_000;
+/** When the queue is empty and work is left (a wipe, a lost add), one worker looks at the store this soon. */
+const reconcileWhenEmptyMs = 3_000;
+/** A nudge may be lost: running chunks look at their batch's control log this often. */
+const lookAgainMs = 30_000;
+/** A batch whose engines do not fit (pin, probe) is left alone this long, so that its jobs do not spin. */
+const leaveAloneMs = 60_000;
+/** Before a chunk is tried again whose engines did not answer the probe. */
+const awayPauseMs = 5_000;
+
+/**
+ * The worker: takes chunks as its engines have room, scores and commits them, reconciles and finalizes. Ends when the
+ * drain signal has fired and the chunks in flight have ended ("drained"), or, with `untilIdle`, when the store says
+ * that nothing is left ("idle"). A batch that it cannot serve (E_SIMULATED_MIX, E_PIN_MISMATCH, E_ENGINE_REFUSED,
+ * E_BROKEN) is reported as an event and left alone, and the others are served. Rejects with that error when `only`
+ * names the batch, or, with `untilIdle`, when nothing but such batches is left; and with what makes any work useless
+ * (E_DENIED). Never resolves or rejects while a chunk is still being scored.
+ */
+export async function runWorker(ports: WorkerPorts, options: WorkerOptions): Promise<"idle" | "drained"> {
+  const worker = startWorker(ports, options);
+  try {
+    return await worker.run();
+  } finally {
+    worker.stop();
+  }
+}
+
+interface RunningChunk {
+  readonly batch: string;
+  readonly controller: AbortController;
+}
+
+function startWorker(ports: WorkerPorts, options: WorkerOptions) {
+  const { store, queue, pool, clock } = ports;
+  const probe = probeOnce(ports.probe);
+  const contexts = new Map<string, Promise<BatchContext>>();
+  const leftAlone = new Map<string, { until: number; error: AssayError }>();
+  /** chunks that this worker knows to have their shard: who sees the last one finalizes at once */
+  const done = new Map<string, Set<number>>();
+  const running = new Map<LeasedJob, RunningChunk>();
+  const ended = new Set<Promise<void>>();
+  let failure: AssayError | null = null;
+  let reconnected = true;
+  const stopIntake = new AbortController();
+  const intake = AbortSignal.any([options.drain, options.abort, stopIntake.signal]);
+  const onAway = (what: "store" | "redis") => (error: AssayError) => options.onEvent({ type: "away", what, error });
+
+  const stopNudges = queue.onNudge((batch) => void lookAgain(batch));
+  const stopReconnects = queue.onReconnect(() => {
+    reconnected = true;
+  });
+  const looking = setInterval(() => {
+    for (const batch of new Set([...running.values()].map((chunk) => chunk.batch))) void lookAgain(batch);
+  }, lookAgainMs);
+
+  return {
+    async run(): Promise<"idle" | "drained"> {
+      try {
+        await takeUntilStopped();
+      } catch (error) {
+        fail(toAssayError(error));
+      }
+      await Promise.all(ended);
+      if (failure !== null) throw failure;
+      return intake.aborted ? "drained" : "idle";
+    },
+    stop(): void {
+      clearInterval(looking);
+      stopNudges();
+      stopReconnects();
+    },
+  };
+
+  async function takeUntilStopped(): Promise<void> {
+    while (!intake.aborted) {
+      await reconcileWhenDue();
+      // twice the slots in sight keeps engines busy while the next chunk's rows are fetched
+      await pool.whenWaitingBelow(Math.max(1, Math.ceil(pool.capacity / 2)), intake);
+      if (intake.aborted) return;
+      const leased = await queue.take(intake);
+      if (leased !== null && (await begin(leased)) === "begun") continue;
+      // jobs that are for others never end, so an empty queue is not waited for
+      if (!intake.aborted && running.size === 0 && (await nothingLeft())) return;
+    }
+  }
+
+  async function reconcileWhenDue(): Promise<void> {
+    const first = reconnected;
+    reconnected = false;
+    if (!first && !(await queue.courtesy("reconcile", reconcileEveryMs))) return;
+    await reconcileAll();
+  }
+
+  /** Nothing for this worker came out of the queue and nothing runs here. */
+  async function nothingLeft(): Promise<boolean> {
+    if (await queue.courtesy("reconcile-empty", reconcileWhenEmptyMs)) await reconcileAll();
+    if (!options.untilIdle) return false;
+    const idle = (only: string | null, except?: ReadonlyMap<string, unknown>): Promise<boolean> =>
+      waitForStore(() => isIdle(store, options.model, only, except), {
+        clock,
+        signal: intake,
+        onAway: onAway("store"),
+      }).catch(() => false);
+    if (!(await idle(options.only, leftAlone))) return false;
+    for (const [batch, { error }] of leftAlone) if (!(await idle(batch))) fail(error);
+    return true;
+  }
+
+  async function reconcileAll(): Promise<void> {
+    try {
+      const open = options.only === null ? await listOpenBatches(store) : [options.only];
+      // a batch that others ended leaves the index while chunks of it may still run here
+      const batches = new Set([...open, ...[...running.values()].map(({ batch }) => batch)]);
+      forgetAllBut(batches);
+      for (const batch of batches) {
+        if (intake.aborted) return;
+        if (!isLeftAlone(batch)) await reconcile(batch);
+      }
+    } catch (error) {
+      const known = toAssayError(error);
+      if (known.class !== "infrastructure") throw error;
+      options.onEvent({ type: "away", what: known.code === "E_REDIS_UNAVAILABLE" ? "redis" : "store", error: known });
+      await clock.sleep(1_000, intake);
+      reconnected = true;
+    }
+  }
+
+  /** One batch that is broken, or of another generation, says nothing about the others. */
+  async function reconcile(batch: string): Promise<void> {
+    try {
+      const file = await loadBatchIfPresent(store, batch);
+      if (file === null || file.model !== options.model) return;
+      if ((await store.head(successKey(batch))) !== null) return forget(batch);
+      if ((await reconcileBatch(store, queue, file)) === 0) await finalize(file);
+    } catch (error) {
+      const known = toAssayError(error);
+      if (known.class === "infrastructure" || known.code === "E_DENIED") throw error;
+      leaveAlone(batch, known);
+    }
+  }
+
+  async function finalize(file: BatchFile): Promise<void> {
+    const author = { id: clock.random(), at: new Date(clock.now()).toISOString(), by: options.name };
+    if ((await finalizeBatch(ports, file, author)) !== "finished") return;
+    forget(file.batch);
+    options.onEvent({ type: "finished", batch: file.batch });
+  }
+
+  /** Batches that others ended: a worker that runs for months keeps nothing of them. */
+  function forgetAllBut(kept: ReadonlySet<string>): void {
+    for (const map of [contexts, done, leftAlone]) for (const batch of map.keys()) if (!kept.has(batch)) forget(batch);
+  }
+
+  /** A batch that has ended: chunks of it that still run here have their shard from somebody else. */
+  function forget(batch: string): void {
+    stopChunks(batch);
+    for (const map of [contexts, done, leftAlone]) map.delete(batch);
+    pool.lift(batch);
+  }
+
+  /** Opens the chunk's batch and sets its rows going; resolves once they stand in line for slots. */
+  async function begin(leased: LeasedJob): Promise<"begun" | "ended"> {
+    const { batch } = leased.job;
+    if ((options.only !== null && batch !== options.only) || isLeftAlone(batch)) {
+      await putToTheBack(leased);
+      return "ended";
+    }
+    let context: BatchContext;
+    try {
+      context = await waitForStore(() => contextOf(batch), { clock, signal: intake, onAway: onAway("store") });
+    } catch (error) {
+      await refuse(leased, toAssayError(error));
+      return "ended";
+    }
+    if (intake.aborted || context.file.chunks[leased.job.chunk] === undefined) {
+      await (intake.aborted ? leased.handBack() : leased.done());
+      return "ended";
+    }
+    let lined: () => void = () => {};
+    const inLine = new Promise<void>((resolve) => {
+      lined = resolve;
+    });
+    const work = score(leased, context, lined)
+      // nobody looks at it before the worker's end
+      .catch((error: unknown) => fail(toAssayError(error)))
+      .finally(() => {
+        lined();
+        ended.delete(work);
+      });
+    ended.add(work);
+    await inLine;
+    return "begun";
+  }
+
+  async function score(leased: LeasedJob, context: BatchContext, lined: () => void): Promise<void> {
+    const { batch, chunk } = leased.job;
+    const startedAt = clock.now();
+    const controller = new AbortController();
+    running.set(leased, { batch, controller });
+    leased.onRefused(() => void lookAtShard());
+    try {
+      const signal = AbortSignal.any([options.abort, controller.signal]);
+      const outcome = await scoreChunk(ports, context, chunk, {
+        signal,
+        software: options.software,
+        onLined: lined,
+        onAway: onAway("store"),
+      });
+      options.onEvent({ type: "chunk", batch, chunk, outcome, ms: clock.now() - startedAt });
+      if (outcome.kind === "failed-as-a-whole") await pause(batch, outcome.reason);
+      await leased.done();
+      if (outcome.kind !== "not-runnable" && outcome.kind !== "failed-as-a-whole") await noteDone(context, chunk);
+    } catch (error) {
+      await endOfChunk(leased, toAssayError(error), controller.signal);
+    } finally {
+      running.delete(leased);
+    }
+
+    /** The lease is lost to a server that answers: stop when somebody else has committed; else go on and commit. */
+    async function lookAtShard(): Promise<void> {
+      const shard = await store.head(shardKey(batch, chunk)).catch(() => null);
+      if (shard !== null) controller.abort();
+    }
+  }
+
+  async function endOfChunk(leased: LeasedJob, error: AssayError, stopped: AbortSignal): Promise<void> {
+    const { batch } = leased.job;
+    const fenced = error.code === "E_ENGINES_FENCED";
+    if (options.abort.aborted) return leased.handBack();
+    // the pause that stopped it may be over by now: no second one for the same fences
+    if ((error.code === "E_ABORTED" || fenced) && stopped.aborted) return leased.done();
+    if (error.class === "infrastructure") return leased.handBack();
+    try {
+      const where = error.where === undefined ? "" : ` (${error.where})`;
+      // a fault of ours or of the store's contents, too: going on would repeat it all night
+      await pause(batch, fenced ? error.message : `${error.code}: ${error.message}${where}`);
+    } catch (cause) {
+      await leased.handBack();
+      if (options.abort.aborted) return;
+      throw cause;
+    }
+    if (!fenced) {
+      options.onEvent({ type: "refused", batch, error });
+      if (options.only === batch) fail(error);
+    }
+    return leased.done();
+  }
+
+  async function pause(batch: string, reason: string): Promise<void> {
+    const author = { id: clock.random(), at: new Date(clock.now()).toISOString(), by: options.name };
+    const { appended } = await waitForStore(() => appendControl(store, batch, { state: "paused", reason }, author), {
+      clock,
+      signal: options.abort,
+      onAway: onAway("store"),
+    });
+    // else it is paused, cancelled or complete by somebody else's entry
+    if (appended) options.onEvent({ type: "paused", batch, reason });
+    await queue.nudge(batch);
+    await lookAgain(batch);
+  }
+
+  /** Reads a batch's control log anew and stops its chunks here when it may not run. */
+  async function lookAgain(batch: string): Promise<void> {
+    const context = await contexts.get(batch)?.catch(() => undefined);
+    if (context === undefined) return;
+    const control = await readControl(store, batch).catch(() => null);
+    // of two looks at once the earlier may come back later
+    if (control === null || control.n < context.control.n) return;
+    context.control = control;
+    if (isRunnable(control.state)) return;
+    stopChunks(batch);
+    // whoever resumes has mended something
+    context.watch.reset();
+    pool.lift(batch);
+  }
+
+  function stopChunks(batch: string): void {
+    for (const chunk of running.values()) if (chunk.batch === batch) chunk.controller.abort();
+  }
+
+  function contextOf(batch: string): Promise<BatchContext> {
+    let context = contexts.get(batch);
+    if (context === undefined) {
+      context = openBatch(store, batch, options.model, probe);
+      context.catch(() => contexts.delete(batch));
+      contexts.set(batch, context);
+    }
+    return context;
+  }
+
+  async function noteDone(context: BatchContext, chunk: number): Promise<void> {
+    const { batch, chunks } = context.file;
+    const chunksDone = done.get(batch) ?? new Set<number>();
+    done.set(batch, chunksDone.add(chunk));
+    // what goes wrong here is met, and told, by the next reconcile
+    if (chunksDone.size === chunks.length) await finalize(context.file).catch(() => {});
+  }
+
+  async function refuse(leased: LeasedJob, error: AssayError): Promise<void> {
+    const { batch } = leased.job;
+    if (intake.aborted) return leased.handBack();
+    if (error.code === "E_NO_SUCH_BATCH") return leased.done();
+    if (error.class === "infrastructure") {
+      options.onEvent({ type: "away", what: "engine", error });
+      await leased.handBack();
+      // it stands at the head of the line again
+      await clock.sleep(awayPauseMs, intake);
+      return;
+    }
+    leaveAlone(batch, error);
+    await putToTheBack(leased);
+  }
+
+  function leaveAlone(batch: string, error: AssayError): void {
+    options.onEvent({ type: "refused", batch, error });
+    leftAlone.set(batch, { until: clock.now() + leaveAloneMs, error });
+    if (options.only === batch) fail(error);
+  }
+
+  function fail(error: AssayError): void {
+    failure ??= error;
+    stopIntake.abort();
+  }
+
+  function isLeftAlone(batch: string): boolean {
+    return (leftAlone.get(batch)?.until ?? 0) > clock.now();
+  }
+
+  /**
+   * Not for this worker: the job goes behind all others. Handing it back would put it at the head of the line, where
+   * this worker would meet it again at once.
+   */
+  async function putToTheBack(leased: LeasedJob): Promise<void> {
+    await leased.done();
+    const behind = (await queue.virtualTime().catch(() => 0)) + 10_000;
+    await queue.add([{ ...leased.job, priority: behind }]).catch(() => {});
+    await clock.sleep(250, intake);
+  }
+}

@@ -1,0 +1,112 @@
+import {
+  type BadCode,
+  createChunker,
+  normaliseRecord,
+  type PlannedChunk,
+  type RecordSettings,
+  recordLines,
+} from "@assay/core";
+import type { ReadRecords } from "@assay/datasets";
+
+/** One input as the planner sees it. Opened twice: once to plan, once to stage. */
+export interface InputSource {
+  /** the `input` column: a path below the common parent, never absolute */
+  readonly input: string;
+  /** how a person finds it, for messages */
+  readonly where: string;
+  open(): Promise<AsyncIterable<Uint8Array>>;
+}
+
+export interface WalkSettings {
+  readonly records: RecordSettings;
+  /** stop after this many records; null = all */
+  readonly limit: number | null;
+}
+
+/** What one walk over the inputs saw; filled while the chunks are consumed, complete when they end. */
+export interface WalkTally {
+  inputs: { input: string; bytes: number; records: number; bad: number; blank: number; torn: number }[];
+  counts: { records: number; responses: number; rows: number; bad: number };
+  /** the first bad record of each kind, with its place */
+  bad: Map<BadCode, { count: number; first: string; field: string | undefined }>;
+  /** names of carried fields that were left out, with how often */
+  leftOut: Map<string, number>;
+  ids: Set<string> | null;
+  equalIds: number;
+}
+
+/** Beyond so many distinct ids equal ones are no longer counted: a count is not worth gigabytes. */
+const maxCountedIds = 2_000_000;
+
+/**
+ * Reads, normalises and cuts the inputs into chunks: the one walk that both passes of `submit` make, so that they can
+ * only differ when the input does. Memory: one chunk, and the tally.
+ */
+export async function* walkInputs(
+  inputs: readonly InputSource[],
+  settings: WalkSettings,
+  readRecords: ReadRecords,
+  tally: WalkTally,
+): AsyncGenerator<PlannedChunk> {
+  const chunker = createChunker();
+  let rowIndex = 0;
+  for (const source of inputs) {
+    if (settings.limit !== null && tally.counts.records >= settings.limit) break;
+    const seen = { input: source.input, bytes: 0, records: 0, bad: 0, blank: 0, torn: 0 };
+    tally.inputs.push(seen);
+    for await (const read of readRecords(await source.open(), { where: source.where })) {
+      seen.bytes += read.bytes;
+      seen.blank += read.blank;
+      seen.torn += read.torn;
+      for (const { line, offset, parsed } of read.records) {
+        if (settings.limit !== null && tally.counts.records >= settings.limit) break;
+        const record = parsed.ok
+          ? normaliseRecord(parsed.value, settings.records)
+          : { ok: false as const, bad: parsed.bad };
+        seen.records += 1;
+        tally.counts.records += 1;
+        if (record.ok) {
+          tally.counts.responses += record.responses.length;
+          for (const name of record.leftOut) tally.leftOut.set(name, (tally.leftOut.get(name) ?? 0) + 1);
+        } else {
+          seen.bad += 1;
+          countBad(tally, record.bad, record.field, `${source.where}:${line}`);
+        }
+        const lines = recordLines(record, { input: source.input, inputLine: line, offset, rowIndex });
+        if (lines[0] !== undefined) countId(tally, lines[0].id);
+        for (const rowsLine of lines) {
+          rowIndex += "bad" in rowsLine ? 1 : rowsLine.principles.length;
+          yield* chunker.push(rowsLine);
+        }
+        tally.counts.rows = rowIndex;
+      }
+      if (settings.limit !== null && tally.counts.records >= settings.limit) break;
+    }
+  }
+  yield* chunker.end();
+}
+
+export function emptyTally(): WalkTally {
+  return {
+    inputs: [],
+    counts: { records: 0, responses: 0, rows: 0, bad: 0 },
+    bad: new Map(),
+    leftOut: new Map(),
+    ids: new Set(),
+    equalIds: 0,
+  };
+}
+
+function countBad(tally: WalkTally, code: BadCode, field: string | undefined, first: string): void {
+  tally.counts.bad += 1;
+  const entry = tally.bad.get(code);
+  if (entry === undefined) tally.bad.set(code, { count: 1, first, field });
+  else entry.count += 1;
+}
+
+function countId(tally: WalkTally, id: string): void {
+  if (tally.ids === null) return;
+  if (tally.ids.has(id)) tally.equalIds += 1;
+  else if (tally.ids.size < maxCountedIds) tally.ids.add(id);
+  else tally.ids = null;
+}

@@ -1,0 +1,24 @@
+import { createFailureBudget, type FailureBudget, type ResultRow } from "@assay/core";
+
+/** The failure budgets of one batch on this worker, one per engine (DESIGN 4). */
+export interface FailureWatch {
+  /** Takes a scored row into account. Returns why its engine has to be fenced for this batch, or null. */
+  note(origin: string, row: ResultRow): string | null;
+  /** Forgets everything: after a pause the person who resumes has mended something. */
+  reset(): void;
+}
+
+export function createFailureWatch(): FailureWatch {
+  const budgets = new Map<string, FailureBudget>();
+  return {
+    note(origin, row) {
+      const budget = budgets.get(origin) ?? createFailureBudget();
+      budgets.set(origin, budget);
+      const failing = budget.add(row.status);
+      if (failing === null) return null;
+      const example = row.status === failing ? `; row ${row.row_index}: ${row.error_message ?? "no message"}` : "";
+      return `more than half of the rows on this engine ended in ${failing}${example}`;
+    },
+    reset: () => budgets.clear(),
+  };
+}

@@ -1,0 +1,168 @@
+import { AssayError, shardKey, successKey } from "@assay/core";
+import { decodeShard } from "@assay/datasets";
+import { memoryStore } from "@assay/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { readShards } from "../src/finalize-batch.ts";
+import { verifyBatch } from "../src/verify-batch.ts";
+import { record, records, submit } from "./build-batch.ts";
+import { faultyStore } from "./faulty-store.ts";
+import { seeded, turn } from "./immediate-clock.ts";
+import { type Ask, type Say, scriptedPool } from "./scripted-pool.ts";
+import { startWorker, type TestWorker } from "./start-worker.ts";
+import { type QueueView, wipeableQueue } from "./wipeable-queue.ts";
+
+/** Rejections that nobody handles end a real process. */
+const unhandled: unknown[] = [];
+const onUnhandled = (reason: unknown): void => {
+  unhandled.push(reason);
+};
+beforeAll(() => {
+  process.on("unhandledRejection", onUnhandled);
+});
+afterAll(() => {
+  process.off("unhandledRejection", onUnhandled);
+});
+
+interface Night {
+  readonly seed: number;
+  readonly rows: number;
+  readonly workers: number;
+  /** how likely an operation of the store fails */
+  readonly faults: number;
+  /** how many kills, wipes and lapses there are */
+  readonly misfortunes: number;
+}
+
+/** Plays one night; returns what stands in the store in the morning. */
+async function play(night: Night) {
+  const random = seeded(night.seed);
+  const memory = memoryStore();
+  const text = `${records(night.rows)}{"broken\n${record(night.rows)}\n`;
+  const file = await submit(memory, text, { maxBad: 1 });
+  let away = false;
+  const queue = wipeableQueue(() => away && random() < 0.5);
+  const ended: Promise<void>[] = [];
+  const alive = new Set<{ worker: TestWorker; kill: () => void }>();
+  const answers: string[] = [];
+  let left = night.misfortunes;
+
+  function misfortune(): void {
+    if (left === 0 || random() > 0.02) return;
+    left -= 1;
+    const kind = random();
+    if (kind < 0.3) queue.wipe();
+    else if (kind < 0.5) queue.lapse();
+    else if (kind < 0.6) away = !away;
+    else [...alive][Math.floor(random() * alive.size)]?.kill();
+  }
+
+  function start(): void {
+    let dead = false;
+    const view: QueueView = queue.view();
+    const store = faultyStore(
+      memory,
+      () => {
+        misfortune();
+        if (dead) return "before";
+        return random() < night.faults ? (random() < 0.5 ? "before" : "after") : null;
+      },
+      () => new AssayError("E_STORE_UNAVAILABLE", "played"),
+    );
+    const script = ({ kind }: Ask): Say => {
+      const x = random();
+      if (x < 0.03) return "lost";
+      if (x < 0.06) return "busy";
+      if (x < 0.09) return "server_error";
+      if (x < 0.11) return "rejected";
+      return x < 0.13 && kind === "chat" ? { completion: { finishReason: "length" } } : "verdict";
+    };
+    // sampled: no two asks of a row agree
+    const drawn = new Map<string, number>();
+    const yes = (row: string, draw: number): number => {
+      const known = drawn.get(`${row} ${draw}`) ?? 0.01 + 0.98 * random();
+      drawn.set(`${row} ${draw}`, known);
+      return known;
+    };
+    const before = async (): Promise<void> => {
+      misfortune();
+      for (let turns = Math.floor(random() * 3); turns >= 0; turns -= 1) await turn();
+    };
+    const pool = scriptedPool({
+      origins: ["http://a", "http://b"],
+      slots: 1 + Math.floor(random() * 6),
+      script,
+      yes,
+      before,
+    });
+    const worker = startWorker({ store, queue: view, pool });
+    const entry = {
+      worker,
+      kill: () => {
+        dead = true;
+        alive.delete(entry);
+        view.cut();
+        worker.abort.abort();
+        start();
+      },
+    };
+    alive.add(entry);
+    ended.push(
+      worker.ended.then((end) => {
+        alive.delete(entry);
+        answers.push(typeof end === "string" ? end : String((end.error as { code?: unknown }).code ?? end.error));
+        // a worker goes home when the store says so, and not before
+        if (end === "idle") expect(memory.objects.has(successKey(file.batch))).toBe(true);
+      }),
+    );
+  }
+
+  for (let i = 0; i < night.workers; i += 1) start();
+  // who is killed is followed by another
+  for (let settled = -1; settled < ended.length; ) {
+    settled = ended.length;
+    await Promise.all(ended);
+  }
+  return { memory, file, answers };
+}
+
+describe("exactly once, whatever happens", () => {
+  test("property: any number of workers, kills, wipes, lapsed leases and faults of the store; sampled rewards", async () => {
+    const night = fc.record({
+      seed: fc.integer(),
+      rows: fc.integer({ min: 0, max: 70 }),
+      workers: fc.integer({ min: 1, max: 3 }),
+      faults: fc.constantFrom(0, 0.05, 0.12),
+      misfortunes: fc.integer({ min: 0, max: 12 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(night, async (played) => {
+        const { memory, file, answers } = await play(played);
+        expect(answers).toEqual(answers.map((answer) => (answer === "drained" ? "drained" : "idle")));
+        expect(await verifyBatch({ store: memory, decodeShard }, file.batch)).toMatchObject({
+          complete: true,
+          broken: null,
+        });
+        const indices: number[] = [];
+        for await (const { rows } of readShards({ store: memory, decodeShard }, file)) {
+          for (const row of rows) {
+            indices.push(row.row_index);
+            expect(row.status === "ok").toBe(row.reward !== null);
+          }
+        }
+        expect(indices).toEqual([...Array(played.rows + 2).keys()]);
+        expect(unhandled).toEqual([]);
+      }),
+      { numRuns: 60 },
+    );
+  }, 120_000);
+
+  test("two workers that disagree about a row: one shard wins and stays", async () => {
+    const { memory, file } = await play({ seed: 7, rows: 40, workers: 2, faults: 0, misfortunes: 6 });
+    const shard = memory.objects.get(shardKey(file.batch, 0));
+    const again = startWorker({ store: memory, queue: wipeableQueue() });
+    expect(await again.ended).toBe("idle");
+    expect(again.pool.log).toEqual([]);
+    expect(memory.objects.get(shardKey(file.batch, 0))).toBe(shard);
+  });
+});

@@ -1,0 +1,306 @@
+import {
+  AssayError,
+  type ChatRequest,
+  type Completion,
+  type EngineFailureKind,
+  type EngineOutcome,
+  type EngineRequest,
+  type PositionLogprobs,
+  type ReadRequest,
+  sha256,
+} from "@assay/core";
+import type { EnginePool, EngineSlot } from "@assay/engine";
+import { turn } from "./immediate-clock.ts";
+
+/** Engines in memory that answer as a test scripts them, behind the pool's own contract (engine/src/port.ts). */
+export interface ScriptedPool extends EnginePool {
+  /** every request, in the order in which it was sent */
+  readonly log: readonly Ask[];
+  /** fences that stand now, as "batch origin: reason" */
+  readonly fences: () => string[];
+  /** rows that hold a slot now */
+  readonly inFlight: () => number;
+}
+
+/** One request, as a script sees it. */
+export interface Ask {
+  readonly kind: "chat" | "read";
+  readonly batch: string;
+  readonly origin: string;
+  /** the judged response and the principle: `<response>|<principle>` */
+  readonly row: string;
+  /** how often this pool was asked this row with this kind of request, from 1 */
+  readonly nth: number;
+  readonly request: EngineRequest;
+}
+
+/** What an engine does with a request; an object overrides what a verdict would have been. */
+export type Say =
+  | "verdict"
+  | EngineFailureKind
+  | "hang"
+  | Partial<EngineFailureOf>
+  | { readonly completion: Partial<Completion> };
+interface EngineFailureOf {
+  readonly kind: EngineFailureKind;
+  readonly retryAfterMs: number | null;
+}
+
+/** Qwen3's ids, as the built-in profile genrm-principle has them. */
+export const ids = { open: 151644, close: 151645, thinkOpen: 151667, thinkClose: 151668, yes: 7414, no: 2308 } as const;
+const anchorIds = [271, 19357, 11213, 29564, 25] as const;
+/** Numbers of rows and of asks travel as ids of their own, so that a read is a function of its request alone. */
+const rowBase = 1_000_000;
+const drawBase = 2_000_000;
+
+export function scriptedPool(
+  options: {
+    origins?: readonly string[];
+    /** rows in flight per engine */
+    slots?: number;
+    script?: (ask: Ask) => Say;
+    /** P(Yes) of an answer; told how often the row was asked, so that a test can play a sampled model */
+    yes?: (row: string, draw: number) => number;
+    /** awaited before each answer: where other processes of the test get their turn */
+    before?: (ask: Ask) => Promise<void>;
+  } = {},
+): ScriptedPool {
+  const {
+    origins = ["http://engine-a:8000"],
+    slots = 4,
+    script = () => "verdict",
+    yes = yesOf,
+    before = turn,
+  } = options;
+  const engines = origins.map((origin) => ({ origin, inFlight: 0, down: false }));
+  type Engine = (typeof engines)[number];
+  const log: Ask[] = [];
+  const asked = new Map<string, number>();
+  const rows: string[] = [];
+  const fenced = new Map<string, Map<string, string>>();
+  const waiters: { batch: string; give: (slot: EngineSlot) => void; refuse: (error: AssayError) => void }[] = [];
+  const lookers = new Set<() => void>();
+
+  const free = (batch: string): Engine | undefined =>
+    engines
+      .filter(({ origin, inFlight, down }) => !down && inFlight < slots && fenced.get(batch)?.has(origin) !== true)
+      .sort((a, b) => a.inFlight - b.inFlight)[0];
+
+  function refusal(batch: string): AssayError | null {
+    const reasons = [...(fenced.get(batch)?.values() ?? [])];
+    return reasons.length < engines.length ? null : new AssayError("E_ENGINES_FENCED", reasons.at(-1) ?? "");
+  }
+
+  function serve(): void {
+    for (const waiter of [...waiters]) {
+      const engine = free(waiter.batch);
+      if (engine !== undefined) waiter.give(slotOn(engine, waiter.batch));
+    }
+    for (const looker of lookers) looker();
+  }
+
+  function slotOn(engine: Engine, batch: string): EngineSlot {
+    let held = true;
+    engine.inFlight += 1;
+    return {
+      origin: engine.origin,
+      async complete(request, { signal }) {
+        if (!held) throw new Error("scripted-pool: a request in a slot that was given back");
+        const ask = note(request, batch, engine.origin);
+        const say = script(ask);
+        if (say === "hang" && !signal.aborted) {
+          await new Promise<void>((resolve) => {
+            signal.addEventListener("abort", () => resolve(), { once: true });
+          });
+        }
+        await before(ask);
+        if (signal.aborted) return failure("aborted");
+        if (say === "lost" || (typeof say === "object" && "kind" in say && say.kind === "lost")) lose(engine);
+        return answer(ask, say === "hang" ? "verdict" : say);
+      },
+      release() {
+        if (!held) return;
+        held = false;
+        engine.inFlight -= 1;
+        serve();
+      },
+    };
+  }
+
+  /** An engine that was lost is back after a turn; its row goes elsewhere or waits. */
+  function lose(engine: Engine): void {
+    engine.down = true;
+    void turn().then(() => {
+      engine.down = false;
+      serve();
+    });
+  }
+
+  function note(request: EngineRequest, batch: string, origin: string): Ask {
+    const row = request.kind === "chat" ? rowOf(request) : (rows[request.promptTokenIds.find(isRow)! - rowBase] ?? "?");
+    if (request.kind === "chat" && !rows.includes(row)) rows.push(row);
+    const key = `${request.kind} ${batch} ${row}`;
+    const nth = (asked.get(key) ?? 0) + 1;
+    asked.set(key, nth);
+    const ask = { kind: request.kind, batch, origin, row, nth, request };
+    log.push(ask);
+    return ask;
+  }
+
+  function answer(ask: Ask, say: Exclude<Say, "hang">): EngineOutcome {
+    if (typeof say === "string" && say !== "verdict") return failure(say);
+    if (typeof say === "object" && !("completion" in say)) return failure(say.kind ?? "busy", say.retryAfterMs ?? null);
+    const { request, row, nth } = ask;
+    const completion =
+      request.kind === "chat" ? chatAnswer(request, row, rows.indexOf(row), nth, yes) : readAnswer(request, row, yes);
+    return { ok: true, completion: typeof say === "object" ? { ...completion, ...say.completion } : completion };
+  }
+
+  return {
+    origins,
+    log,
+    fences: () =>
+      [...fenced].flatMap(([batch, of]) => [...of].map(([origin, reason]) => `${batch} ${origin}: ${reason}`)),
+    inFlight: () => engines.reduce((sum, { inFlight }) => sum + inFlight, 0),
+    acquire(batch, signal) {
+      if (signal.aborted) return Promise.reject(new AssayError("E_ABORTED", "stopped"));
+      const refused = refusal(batch);
+      if (refused !== null) return Promise.reject(refused);
+      const engine = waiters.length === 0 ? free(batch) : undefined;
+      if (engine !== undefined) return Promise.resolve(slotOn(engine, batch));
+      return new Promise((resolve, reject) => {
+        const leave = (): void => {
+          waiters.splice(waiters.indexOf(waiter), 1);
+          signal.removeEventListener("abort", onAbort);
+        };
+        const waiter = {
+          batch,
+          give: (slot: EngineSlot) => {
+            leave();
+            resolve(slot);
+          },
+          refuse: (error: AssayError) => {
+            leave();
+            reject(error);
+          },
+        };
+        const onAbort = (): void => {
+          waiter.refuse(new AssayError("E_ABORTED", "stopped"));
+          serve();
+        };
+        signal.addEventListener("abort", onAbort, { once: true });
+        waiters.push(waiter);
+        serve();
+      });
+    },
+    get waiting() {
+      return waiters.length;
+    },
+    get capacity() {
+      return engines.filter(({ down }) => !down).length * slots;
+    },
+    whenWaitingBelow(rowsWaiting, signal) {
+      return new Promise((resolve) => {
+        const look = (): void => {
+          if (waiters.length >= rowsWaiting && !signal.aborted) return;
+          lookers.delete(look);
+          signal.removeEventListener("abort", look);
+          resolve();
+        };
+        lookers.add(look);
+        signal.addEventListener("abort", look, { once: true });
+        look();
+      });
+    },
+    fence(batch, origin, reason) {
+      const of = fenced.get(batch) ?? new Map<string, string>();
+      fenced.set(batch, of);
+      if (!of.has(origin)) of.set(origin, reason);
+      const refused = refusal(batch);
+      if (refused !== null) for (const waiter of [...waiters]) if (waiter.batch === batch) waiter.refuse(refused);
+      serve();
+    },
+    lift(batch) {
+      fenced.delete(batch);
+      serve();
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+/** P(Yes) of a row when a test says nothing: a function of its text, between 0.05 and 0.95. */
+export function yesOf(row: string): number {
+  return 0.05 + 0.9 * (Number.parseInt(sha256(row).slice(0, 8), 16) / 0xffff_ffff);
+}
+
+const isRow = (id: number): boolean => id >= rowBase && id < drawBase;
+
+function rowOf({ messages }: ChatRequest): string {
+  return `${messages.at(-2)?.content}|${messages.at(-1)?.content}`;
+}
+
+function chatAnswer(
+  request: ChatRequest,
+  row: string,
+  number: number,
+  draw: number,
+  yes: (row: string, draw: number) => number,
+): Completion {
+  const saysYes = yes(row, draw) >= 0.5;
+  // a reasoning of its own, that a read can be traced back to
+  const tokenIds = [
+    ids.thinkOpen,
+    drawBase + draw,
+    ids.thinkClose,
+    ...anchorIds,
+    saysYes ? ids.yes : ids.no,
+    ids.close,
+  ];
+  const promptTokenIds = [...request.messages.flatMap(() => [ids.open, ids.close]), ids.open, rowBase + number];
+  const asked = request.logprobTokenIds;
+  return {
+    reasoning: null,
+    content: `<think>so and so</think>\n\nFinal Judgement: ${saysYes ? "Yes" : "No"}`,
+    finishReason: "stop",
+    tokenIds,
+    promptTokenIds,
+    logprobs:
+      asked === null
+        ? null
+        : tokenIds.map((id, i) => position(id, i === tokenIds.length - 2 ? asked : [], yes(row, draw))),
+    logprobsEnd: asked === null ? 0 : tokenIds.length,
+    usage: { promptTokens: promptTokenIds.length, completionTokens: tokenIds.length, cachedTokens: null },
+    latencyMs: 12.5,
+  };
+}
+
+function readAnswer(request: ReadRequest, row: string, yes: (row: string, draw: number) => number): Completion {
+  const draw = (request.promptTokenIds.find((id) => id >= drawBase) ?? drawBase) - drawBase;
+  const p = yes(row, draw);
+  // a prompt that does not end in front of the verdict leaves Yes and No with next to nothing
+  const cutRight = request.promptTokenIds.at(-1) === anchorIds.at(-1);
+  return {
+    reasoning: null,
+    content: p >= 0.5 ? " Yes" : " No",
+    finishReason: "length",
+    tokenIds: [p >= 0.5 ? ids.yes : ids.no],
+    promptTokenIds: null,
+    logprobs: [position(p >= 0.5 ? ids.yes : ids.no, cutRight ? request.logprobTokenIds : [], p)],
+    logprobsEnd: 1,
+    usage: { promptTokens: request.promptTokenIds.length, completionTokens: 1, cachedTokens: 8 },
+    latencyMs: 2.25,
+  };
+}
+
+function position(id: number, asked: readonly number[], p: number): PositionLogprobs {
+  const logprob = (token: number): number =>
+    token === ids.yes ? Math.log(p) : token === ids.no ? Math.log1p(-p) : -30;
+  return {
+    sampled: { id, text: `<${id}>`, logprob: logprob(id) },
+    told: asked.map((token) => ({ id: token, text: `<${token}>`, logprob: logprob(token) })),
+  };
+}
+
+function failure(kind: EngineFailureKind, retryAfterMs: number | null = null): EngineOutcome {
+  return { ok: false, failure: { kind, status: null, message: `scripted ${kind}`, retryAfterMs } };
+}
