@@ -1,0 +1,39 @@
+/** What commander hands to the verbs: the flags of program.ts under their names in camel case. */
+
+export interface RootFlags {
+  readonly root?: string;
+}
+
+export interface RedisFlags {
+  readonly redis?: string;
+}
+
+export interface EngineFlags {
+  readonly engine: readonly string[];
+  readonly engineKeyFile?: string;
+  /** rows in flight per engine; left out, each engine's own state decides */
+  readonly inFlight?: number;
+}
+
+export interface PlanFlags {
+  readonly profile?: string;
+  readonly model?: string;
+  readonly principle: readonly string[];
+  readonly set: readonly string[];
+  readonly map: readonly string[];
+  readonly carry: readonly string[];
+  readonly carryAll?: boolean;
+  readonly limit?: number;
+  readonly name?: string;
+  readonly tag: readonly string[];
+  readonly stripReasoning: string;
+  readonly specials: string;
+  readonly seed?: number;
+  readonly maxBad: number;
+  readonly maxFailed: number;
+  readonly keepReasoning: string;
+}
+
+export interface JsonFlag {
+  readonly json?: boolean;
+}

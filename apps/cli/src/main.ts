@@ -1,0 +1,25 @@
+import { isAssayError, renderError, toAssayError } from "@assay/core";
+import { mayLoseOutput } from "./on-signals.ts";
+import { program } from "./program.ts";
+
+/**
+ * The `assay` command. Results go to stdout, all else to stderr; the exit code tells scripts what happened (DESIGN 9).
+ * A closed pipe (`assay ls | head`) is the reader's good right and ends quietly; long work goes on without a reader.
+ */
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (mayLoseOutput()) return;
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+// the terminal is gone: there is nobody to tell
+process.stderr.on("error", () => {});
+
+try {
+  await program(process.argv);
+} catch (error) {
+  const known = toAssayError(error);
+  process.stderr.write(`${renderError(known)}\n`);
+  if (!isAssayError(error) && process.env.ASSAY_DEBUG !== undefined)
+    process.stderr.write(`${(error as Error)?.stack}\n`);
+  process.exitCode = known.exit;
+}

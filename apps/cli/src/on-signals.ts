@@ -1,0 +1,64 @@
+import { note } from "./say.ts";
+
+export interface Signals {
+  /** the first SIGINT or SIGTERM: take in nothing new, let what is in flight end */
+  readonly drain: AbortSignal;
+  /** the second one: stop everything */
+  readonly abort: AbortSignal;
+  /** Gives the signals back to the system. */
+  close(): void;
+}
+
+/** After an abort so much time to give chunks back and to close Redis; then the process ends whatever hangs. */
+const lastWordsMs = 5_000;
+const temporaryFailure = 75;
+/** `timeout`, npm and schedulers send a signal to a process and to its group: that is one wish, told twice. */
+const oneSignalMs = 500;
+
+/** What the first signal means for work that has chunks in flight. */
+export const draining =
+  "draining: chunks in flight are finished, nothing new is begun; second Ctrl-C aborts; work so far is safe";
+
+/**
+ * For verbs that work for hours. First signal: drain, and `stopping` says what happens. Second: abort. Third, or an
+ * abort that hangs: exit 75 at once. A closed terminal (SIGHUP) stops nothing, and neither does a reader that has
+ * gone: what was started over ssh goes on.
+ */
+export function onSignals(stopping: string): Signals {
+  const drain = new AbortController();
+  const abort = new AbortController();
+  let drainedAt = 0;
+  const stop = (): void => {
+    if (!drain.signal.aborted) {
+      drainedAt = Date.now();
+      note(stopping);
+      drain.abort();
+    } else if (Date.now() - drainedAt < oneSignalMs) {
+      return;
+    } else if (!abort.signal.aborted) {
+      note("aborting: what is in flight is given back; what is committed stays");
+      abort.abort();
+      setTimeout(() => process.exit(temporaryFailure), lastWordsMs).unref();
+    } else {
+      process.exit(temporaryFailure);
+    }
+  };
+  const goOn = (): void => {};
+  process.on("SIGINT", stop).on("SIGTERM", stop).on("SIGHUP", goOn);
+  outputIsOptional = true;
+  return {
+    drain: drain.signal,
+    abort: abort.signal,
+    close() {
+      process.off("SIGINT", stop).off("SIGTERM", stop).off("SIGHUP", goOn);
+      outputIsOptional = false;
+    },
+  };
+}
+
+let outputIsOptional = false;
+
+/** While long work runs, a lost terminal or pipe costs words, not work. */
+export function mayLoseOutput(): boolean {
+  return outputIsOptional;
+}

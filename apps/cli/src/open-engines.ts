@@ -1,0 +1,82 @@
+import { readFile } from "node:fs/promises";
+import { AssayError } from "@assay/core";
+import { type Engines, engineAgentOptions, openEngines } from "@assay/engine/openai";
+import { Agent } from "undici";
+import type { EngineFlags } from "./flags.ts";
+import { note } from "./say.ts";
+
+export interface OpenedEngines extends Engines {
+  /** for people: origins, or "a simulated engine" */
+  readonly described: string;
+}
+
+/** Rows that the simulated engine of `--engine sim` works on at once. */
+const simulatedSlots = 64;
+
+/**
+ * The engines that `--engine` names: URLs, or `sim` for a simulated one in this process, which serves `model` or the
+ * name "simulator". Asks nothing yet. The key is ASSAY_ENGINE_KEY or the content of --engine-key-file, never an
+ * argument: arguments are seen by every user of the machine.
+ */
+export async function openNamedEngines(flags: EngineFlags, model: string | undefined): Promise<OpenedEngines> {
+  if (flags.engine.length === 0)
+    throw new AssayError("E_USAGE", "no engine is named", { expected: "--engine URL[,URL…], or --engine sim" });
+  const apiKey = await readKey(flags.engineKeyFile);
+  if (!flags.engine.includes("sim")) return open(flags.engine, apiKey, flags.inFlight ?? null, flags.engine.join(", "));
+  if (flags.engine.length > 1)
+    throw new AssayError("E_USAGE", "a simulated engine stands alone: its rewards never mix with real ones", {
+      expected: "--engine sim, or URLs",
+      got: flags.engine.join(", "),
+    });
+  const { startSimulator } = await import("@assay/simulator");
+  const simulator = await startSimulator({
+    slots: simulatedSlots,
+    tokensPerSecond: 0,
+    ...(model === undefined ? {} : { model }),
+  });
+  const opened = open([simulator.url], apiKey, flags.inFlight ?? null, "a simulated engine in this process");
+  return {
+    ...opened,
+    async close() {
+      await opened.close();
+      await simulator.close();
+    },
+  };
+}
+
+function open(
+  urls: readonly string[],
+  apiKey: string | null,
+  inFlight: number | null,
+  described: string,
+): OpenedEngines {
+  const agent = new Agent(engineAgentOptions());
+  const engines = openEngines({ urls, agent, apiKey, inFlight, onWarning: note });
+  return {
+    pool: engines.pool,
+    models: () => engines.models(),
+    probe: (profile, model, revision) => engines.probe(profile, model, revision),
+    examine: (profile, model) => engines.examine(profile, model),
+    described,
+    async close() {
+      await engines.close();
+      await agent.destroy();
+    },
+  };
+}
+
+async function readKey(file: string | undefined): Promise<string | null> {
+  if (file === undefined) return process.env.ASSAY_ENGINE_KEY || null;
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (cause) {
+    throw new AssayError("E_USAGE", "the file with the engine's key cannot be read", {
+      where: file,
+      got: (cause as NodeJS.ErrnoException).code ?? String(cause),
+      cause,
+    });
+  }
+  if (text.trim() === "") throw new AssayError("E_USAGE", "the file with the engine's key is empty", { where: file });
+  return text.trim();
+}

@@ -1,0 +1,46 @@
+import { resolve } from "node:path";
+import { AssayError } from "@assay/core";
+import { assertAtomicStore, type ObjectStore } from "@assay/store";
+import { localStore } from "@assay/store/local";
+import { systemClock } from "./system-clock.ts";
+
+/** The store that `--root` or ASSAY_ROOT names. Opens nothing yet: a local directory is made at the first write. */
+export async function openStore(root: string | undefined): Promise<ObjectStore> {
+  const named = root ?? process.env.ASSAY_ROOT;
+  if (named === undefined || named === "") {
+    throw new AssayError("E_USAGE", "no root is named", {
+      expected: "--root DIR or s3://bucket/prefix, or ASSAY_ROOT",
+    });
+  }
+  return openUri(named);
+}
+
+/** A store for any directory or s3:// address; the SDK is loaded only for the latter. */
+export async function openUri(uri: string): Promise<ObjectStore> {
+  if (!/^s3:\/\//i.test(uri)) {
+    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(uri)) {
+      throw new AssayError("E_USAGE", "not a place Assay can write to", {
+        expected: "a directory or s3://bucket/prefix",
+        got: uri,
+      });
+    }
+    return localStore(resolve(uri));
+  }
+  // the SDK warns on stderr that its releases of 2027 will need Node 22; the pin is ours to raise, not the user's
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
+  const { S3Client } = await import("@aws-sdk/client-s3");
+  const { parseS3Uri, s3ClientOptions, s3Store } = await import("@assay/store/s3");
+  const endpoint = process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL;
+  const region =
+    process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? (endpoint === undefined ? undefined : "us-east-1");
+  const client = new S3Client({
+    ...s3ClientOptions(endpoint === undefined ? {} : { endpoint }),
+    ...(region === undefined ? {} : { region }),
+  });
+  return s3Store({ client, ...parseS3Uri(uri) });
+}
+
+/** Before the first write of a day: a store that ignores put-if-absent would lose rows without a word (DESIGN 2). */
+export async function assertWritable(store: ObjectStore): Promise<void> {
+  await assertAtomicStore(store, { day: new Date().toISOString().slice(0, 10), random: systemClock.random });
+}

@@ -1,0 +1,51 @@
+import { AssayError } from "@assay/core";
+import { readJsonl } from "@assay/datasets";
+import { type PlannedBatch, planBatch, type SubmitSettings } from "@assay/scoring";
+import type { ChosenModel } from "./choose-profile.ts";
+import type { PlanFlags } from "./flags.ts";
+import type { OpenedInputs } from "./open-inputs.ts";
+import { showProgress } from "./progress.ts";
+import { count, counted, note } from "./say.ts";
+import { submitSettings } from "./submit-settings.ts";
+import { version } from "./version.ts";
+
+/** Pass 1 with its progress. Throws what planBatch throws, and E_ABORTED when the signal fires: nothing is stored yet. */
+export async function planInputs(
+  inputs: OpenedInputs,
+  flags: PlanFlags,
+  chosen: ChosenModel,
+  signal?: AbortSignal,
+): Promise<{ planned: PlannedBatch; settings: SubmitSettings }> {
+  const settings = submitSettings(flags, chosen, {
+    readable: inputs.readable,
+    software: version,
+    createdAt: new Date().toISOString(),
+  });
+  let records = 0;
+  const progress = showProgress(() => `planning  ${count(records)} records`);
+  try {
+    const planned = await planBatch(inputs.sources, settings, readJsonl, (tally) => {
+      records = tally.counts.records;
+      if (signal?.aborted === true) throw new AssayError("E_ABORTED", "stopped while planning; nothing was stored");
+    });
+    return { planned, settings };
+  } finally {
+    progress.stop();
+  }
+}
+
+/** What a submit is told about an input that is not quite clean; silent about one that is. */
+export function noteOddities({ file, tally }: PlannedBatch): void {
+  for (const [kind, { count: times, first, field }] of tally.bad) {
+    const named = field === undefined ? "" : ` (${field})`;
+    note(`${counted(times, "bad record")}: ${kind}${named}, first at ${first}; kept as bad_input`);
+  }
+  if (file.counts.equal_ids > 0) note(`${counted(file.counts.equal_ids, "record")} with an id that came before`);
+  for (const { input, torn } of file.inputs) {
+    if (torn > 0) note(`${input}: the last line is not whole and was left out`);
+  }
+  if (tally.leftOut.size > 0) {
+    const names = [...tally.leftOut].map(([name, times]) => `${name} (${count(times)})`).join(", ");
+    note(`fields not carried along, being long or nested: ${names}; --carry-all takes them`);
+  }
+}

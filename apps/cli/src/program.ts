@@ -1,0 +1,241 @@
+import { AssayError, errorTable, exitCode, isAssayError } from "@assay/core";
+import { Command, CommanderError, Option } from "commander";
+import { version } from "./version.ts";
+
+/**
+ * What people type: one verb, one file. Verbs are loaded when they are called, so that `assay --help` loads no SDK.
+ * Never give a flag a name that begins with --no-: commander would read `--no-x` as x = false.
+ */
+export async function program(argv: readonly string[]): Promise<void> {
+  const root = new Command("assay")
+    .description("Scores (conversation, response, principle) rows with Yes/No reward models and keeps every row.")
+    .version(version)
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+    .showSuggestionAfterError();
+
+  root
+    .command("demo")
+    .description("score the examples with a simulated engine, into a local directory")
+    .addOption(new Option("--root <dir>", "where to write").default("assay-demo"))
+    .option("--json", "print JSON lines")
+    .action(async (flags) => (await import("./verbs/demo.ts")).demo(flags));
+
+  const score = root
+    .command("score")
+    .description("submit, work and wait in one process: for a laptop or one node")
+    .argument("<input...>", "files, folders, globs, s3:// prefixes, or - for stdin")
+    .requiredOption("--engine <url>", "engine URL, several separated by commas, or sim", collect, []);
+  addRoot(addRedis(addPlan(addWorker(score))))
+    .option("--json", "print JSON lines")
+    .action(async (inputs, flags) => (await import("./verbs/score.ts")).score(inputs, flags));
+
+  const submit = root
+    .command("submit")
+    .description("stage a batch and queue it; prints its name")
+    .argument("<input...>", "files, folders, globs, s3:// prefixes, or - for stdin");
+  addRoot(addRedis(addPlan(submit)))
+    .option("--wait", "wait until the batch is complete")
+    .option("--dry-run", "only plan, as `assay plan` does")
+    .action(async (inputs, flags) =>
+      flags.dryRun === true
+        ? (await import("./verbs/plan.ts")).plan(inputs, flags)
+        : (await import("./verbs/submit.ts")).submit(inputs, flags),
+    );
+
+  const plan = root
+    .command("plan")
+    .description("what a submit would do: rows, bad records, how long the night is; stores nothing")
+    .argument("<input...>", "files, folders, globs, s3:// prefixes, or - for stdin");
+  addPlan(plan)
+    .option("--root <root>", "only to say whether the batch exists already")
+    .option("--json", "print one JSON object")
+    .action(async (inputs, flags) => (await import("./verbs/plan.ts")).plan(inputs, flags));
+
+  const worker = root
+    .command("worker")
+    .description("take chunks from Redis and score them; as many as wanted, on any host")
+    .requiredOption("--engine <url>", "engine URL, several separated by commas, or sim", collect, []);
+  addRoot(addRedis(addWorker(worker)))
+    .option("--model <name>", "the served model to work for, where the engines serve several")
+    .option("--batch <batch>", "work for this batch only")
+    .option("--until-idle", "end when no batch of the root has work left")
+    .option("--json", "log JSON lines")
+    .action(async (flags) => (await import("./verbs/worker.ts")).worker(flags));
+
+  addRoot(
+    root.command("status").description("how far a batch is").argument("[batch]", "name, beginning or latest", "latest"),
+  )
+    .option("--watch", "again every two seconds until it ends")
+    .option("--json", "print one JSON object")
+    .action(async (batch, flags) => (await import("./verbs/status.ts")).status(batch, flags));
+
+  addRoot(root.command("wait").description("wait until a batch ends").argument("<batch>"))
+    .option("--timeout <seconds>", "give up after this long (exit 75)", toPositive)
+    .action(async (batch, flags) => (await import("./verbs/wait.ts")).wait(batch, flags));
+
+  addRoot(root.command("ls").description("the batches of a root, newest first"))
+    .option("--tag <k=v>", "only batches with this tag (repeatable)", collect, [])
+    .option("--json", "print JSON lines")
+    .action(async (flags) => (await import("./verbs/ls.ts")).ls(flags));
+
+  addRoot(addRedis(root.command("cancel").description("stop a batch; its shards stay").argument("<batch>"))).action(
+    async (batch, flags) => (await import("./verbs/cancel.ts")).cancel(batch, flags),
+  );
+
+  addRoot(addRedis(root.command("resume").description("let a paused or cancelled batch go on").argument("<batch>")))
+    .option("--accept-failures", "commit chunks whose every row failed, as they are")
+    .action(async (batch, flags) => (await import("./verbs/resume.ts")).resume(batch, flags));
+
+  addRoot(root.command("verify").description("check the promises of a batch from the store alone").argument("<batch>"))
+    .option("--json", "print one JSON object")
+    .action(async (batch, flags) => (await import("./verbs/verify.ts")).verify(batch, flags));
+
+  addRoot(
+    root
+      .command("export")
+      .description("one file of a batch's results")
+      .argument("<batch>")
+      .argument("<file>", "FILE.parquet or FILE.jsonl"),
+  )
+    .option("--text", "add prompt and response")
+    .action(async (batch, file, flags) => (await import("./verbs/export.ts")).exportBatch(batch, file, flags));
+
+  addRedis(root.command("doctor").description("check engine, Redis and root, and say what would mend them"))
+    .option("--root <root>", "directory or s3://bucket/prefix (or ASSAY_ROOT)")
+    .option("--engine <url>", "engine URL, several separated by commas", collect, [])
+    .option("--engine-key-file <file>", "file with the engine's API key (or ASSAY_ENGINE_KEY)")
+    .option("--profile <name>", "built-in profile or file to probe for")
+    .option("--model <name>", "served name to probe for")
+    .option("--json", "print one JSON object")
+    .action(async (flags) => (await import("./verbs/doctor.ts")).doctor(flags));
+
+  root
+    .command("sim")
+    .description("a simulated engine: vLLM's HTTP surface, no judgements; prints its URL")
+    .option("--port <n>", "port, 0 = any", toCount, 0)
+    .option("--host <address>", "address to listen on", "127.0.0.1")
+    .option("--model <name>", "served name", "simulator")
+    .option("--slots <n>", "rows at once", toPositive)
+    .option("--tokens-per-second <n>", "speed of each row; 0 = at once", toNumber)
+    .option("--reasoning-tokens <n>", "mean length of an answer", toPositive)
+    .action(async (flags) => (await import("./verbs/sim.ts")).sim(flags));
+
+  try {
+    await root.parseAsync([...argv]);
+  } catch (error) {
+    const help = helpCommand(root, argv[2]);
+    if (!isCommanderError(error)) throw isAssayError(error, "E_USAGE") ? withHelp(error, help) : error;
+    if (error.exitCode === exitCode.ok) return;
+    throw usageError(error, help);
+  }
+}
+
+/** Commander's words in the form of ours: what is wrong in one line, its guess at what was meant as the next step. */
+function usageError(error: CommanderError, help: string): AssayError {
+  if (error.code === "commander.help") return new AssayError("E_USAGE", "no command is named");
+  const [what = "", guess] = error.message.replace(/^error: /, "").split("\n");
+  return new AssayError("E_USAGE", what, { next: guess?.replace(/^\((.*)\)$/, "$1") ?? help });
+}
+
+/** Where nothing better is known, the verb's own help is the next step. */
+function withHelp(error: AssayError, help: string): AssayError {
+  if (error.next !== errorTable.E_USAGE.next) return error;
+  const { message, where, expected, got, cause } = error;
+  return new AssayError("E_USAGE", message, {
+    ...(where === undefined ? {} : { where }),
+    ...(expected === undefined ? {} : { expected }),
+    ...(got === undefined ? {} : { got }),
+    next: help,
+    cause,
+  });
+}
+
+function helpCommand(root: Command, verb: string | undefined): string {
+  return root.commands.some((command) => command.name() === verb) ? `assay ${verb} --help` : "assay --help";
+}
+
+function isCommanderError(error: unknown): error is CommanderError {
+  return error instanceof CommanderError;
+}
+
+/** Repeatable; commas separate, too. */
+function collect(value: string, before: string[]): string[] {
+  return [
+    ...before,
+    ...value
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== ""),
+  ];
+}
+
+function keep(value: string, before: string[]): string[] {
+  return [...before, value];
+}
+
+function toNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || text.trim() === "" || value < 0)
+    throw new AssayError("E_USAGE", "not a number", { expected: "a number of 0 or more", got: text });
+  return value;
+}
+
+function toCount(text: string): number {
+  const value = toNumber(text);
+  if (!Number.isSafeInteger(value))
+    throw new AssayError("E_USAGE", "not a whole number", { expected: "a whole number", got: text });
+  return value;
+}
+
+function toPositive(text: string): number {
+  const value = toCount(text);
+  if (value < 1) throw new AssayError("E_USAGE", "too small", { expected: "a whole number of 1 or more", got: text });
+  return value;
+}
+
+/** 0.05 or 5% */
+function toShare(text: string): number {
+  const value = text.endsWith("%") ? toNumber(text.slice(0, -1)) / 100 : toNumber(text);
+  if (value > 1) throw new AssayError("E_USAGE", "not a share", { expected: "a share such as 0.05 or 5%", got: text });
+  return value;
+}
+
+function addRoot(command: Command): Command {
+  return command.option("--root <root>", "directory or s3://bucket/prefix (or ASSAY_ROOT)");
+}
+
+function addRedis(command: Command): Command {
+  return command.option("--redis <url>", "redis://host:6379 (or REDIS_URL)");
+}
+
+function addWorker(command: Command): Command {
+  return command
+    .option("--engine-key-file <file>", "file with the engine's API key (or ASSAY_ENGINE_KEY)")
+    .option("--in-flight <n>", "rows in flight per engine (default: what the engine's own state allows)", toPositive);
+}
+
+function addPlan(command: Command): Command {
+  return command
+    .option("--profile <name>", "built-in profile or a file with one")
+    .option("--model <name[@revision]>", "served name, and the revision you mean")
+    .option("--principle <text>", "principle for records that bring none (repeatable)", keep, [])
+    .option("--set <key=value>", "change one setting of the profile (repeatable)", keep, [])
+    .option("--map <ours=theirs>", "names of fields, such as prompt=input,response=output", collect, [])
+    .option(
+      "--carry <name[:type]>",
+      "a field as a typed column in_<name> (string, double, int64, boolean)",
+      collect,
+      [],
+    )
+    .option("--carry-all", "carry objects and long values, too")
+    .option("--limit <n>", "only the first n records", toPositive)
+    .option("--name <text>", "readable part of the batch's name")
+    .option("--tag <k=v>", "tag (repeatable)", keep, [])
+    .option("--strip-reasoning <mode>", "auto, always or off", "auto")
+    .option("--specials <mode>", "neutralise, reject or allow template strings in the rows' text", "neutralise")
+    .option("--seed <n>", "seed sent with every request", toCount)
+    .option("--max-bad <share>", "end before scoring when more of the records are bad", toShare, 0.01)
+    .option("--max-failed <share>", "exit 3 at the end when more of the rows failed", toShare, 0.05)
+    .option("--keep-reasoning <which>", "failed, none or all", "failed");
+}

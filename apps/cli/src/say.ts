@@ -1,0 +1,78 @@
+import { styleText } from "node:util";
+
+/** Where words go: results to stdout, all else to stderr, so that `assay submit … | xargs` sees only the name. */
+
+export function result(text: string): void {
+  aroundLine(() => process.stdout.write(`${text}\n`));
+}
+
+export function resultJson(value: unknown): void {
+  result(JSON.stringify(value));
+}
+
+export function note(text: string): void {
+  writeNote(text);
+}
+
+let writeNote = (text: string): void => aroundLine(() => process.stderr.write(`${text}\n`));
+
+/** Notes go elsewhere from now on: into a log of JSON lines, which plain words would break. */
+export function noteInto(write: (text: string) => void): void {
+  writeNote = write;
+}
+
+/** Is there a terminal on which a line can be drawn again? */
+export function canRedraw(): boolean {
+  return process.stderr.isTTY === true && process.env.TERM !== "dumb";
+}
+
+/** Columns of the terminal that people look at; 80 where nobody does. */
+export function terminalWidth(): number {
+  return process.stderr.columns ?? process.stdout.columns ?? 80;
+}
+
+let line: string | null = null;
+
+/** Draws the one line that stands below everything else; null takes it away. Only where `canRedraw()`. */
+export function redraw(text: string | null): void {
+  const clear = line === null ? "" : "\r\x1b[K";
+  line = text === null ? null : text.slice(0, Math.max(1, terminalWidth() - 1));
+  process.stderr.write(clear + (line ?? ""));
+}
+
+/** What is written above the redrawn line must not end up behind it. */
+function aroundLine(write: () => void): void {
+  if (line === null) {
+    write();
+    return;
+  }
+  process.stderr.write("\r\x1b[K");
+  write();
+  process.stderr.write(line);
+}
+
+const coloured = process.stderr.isTTY === true && process.env.NO_COLOR === undefined;
+
+export function dim(text: string): string {
+  return coloured ? styleText("dim", text) : text;
+}
+
+export function count(n: number): string {
+  return n.toLocaleString("en-US");
+}
+
+/** "1 row", "2,000 rows" */
+export function counted(n: number, one: string): string {
+  return `${count(n)} ${n === 1 ? one : `${one}s`}`;
+}
+
+/** 0.4 s, 42 s, 3 min 5 s, 2 h 10 min, 40 days */
+export function duration(seconds: number): string {
+  if (seconds < 9.95) return `${Number(seconds.toFixed(1))} s`;
+  const s = Math.round(seconds);
+  if (s < 60) return `${s} s`;
+  if (s < 3_600) return `${Math.floor(s / 60)} min${s % 60 === 0 ? "" : ` ${s % 60} s`}`;
+  if (s < 172_800)
+    return `${Math.floor(s / 3_600)} h${Math.floor((s % 3_600) / 60) === 0 ? "" : ` ${Math.floor((s % 3_600) / 60)} min`}`;
+  return `${count(Math.round(s / 86_400))} days`;
+}

@@ -1,0 +1,144 @@
+import { type BatchFile, toAssayError } from "@assay/core";
+import { readLedger, type WorkerEvent } from "@assay/scoring";
+import type { ObjectStore } from "@assay/store";
+import { chooseModel } from "./choose-profile.ts";
+import type { EngineFlags, JsonFlag, PlanFlags, RedisFlags, RootFlags } from "./flags.ts";
+import { noteEvent } from "./note-event.ts";
+import { draining, onSignals, type Signals } from "./on-signals.ts";
+import { type OpenedEngines, openNamedEngines } from "./open-engines.ts";
+import { openInputs } from "./open-inputs.ts";
+import { namedRedis, openAnyQueue } from "./open-queue.ts";
+import { openStore } from "./open-store.ts";
+import { countRows, runHere } from "./open-worker.ts";
+import { noteOddities, planInputs } from "./plan-inputs.ts";
+import { createSpeed, progressText, showProgress } from "./progress.ts";
+import { type BatchState, readState, readSummary } from "./read-state.ts";
+import { count, counted, note, resultJson } from "./say.ts";
+import type { CompleteBatch } from "./show-summary.ts";
+import { refuseCancelled, stagePlan } from "./stage-plan.ts";
+import { whyNotDone } from "./why-not-done.ts";
+
+export type ScoreFlags = RootFlags & RedisFlags & EngineFlags & PlanFlags & JsonFlag;
+
+/** Other workers may be at the batch, too: the ledger tells what they did. */
+const lookAtLedgerMs = 30_000;
+
+/**
+ * submit + worker + wait in this process: plans, stages, and works until the batch is complete. A batch that is
+ * complete already is only looked at. Rejects with why it is not complete: drained (75), paused (3), cancelled (2),
+ * or what planning, staging, Redis and engines throw. Everything that was opened is closed again, Redis included.
+ */
+export async function scoreInputs(inputs: readonly string[], flags: ScoreFlags): Promise<CompleteBatch> {
+  const startedAt = Date.now();
+  const tell = flags.json === true ? resultJson : (): void => {};
+  const signals = onSignals(draining);
+  const opened: { close(): Promise<void> }[] = [];
+  try {
+    const store = await openStore(flags.root);
+    const engines = await openNamedEngines(flags, flags.model);
+    opened.push(engines);
+    const sources = await openInputs(inputs, { signal: signals.drain });
+    opened.push(sources);
+    const chosen = await chooseModel(flags, async () => (await engines.models()).flatMap(({ models }) => models));
+    const { planned, settings } = await planInputs(sources, flags, chosen, signals.drain);
+    const { batch, counts } = planned.file;
+    tell({ type: "planned", batch, ...counts });
+    noteOddities(planned);
+    const { file, result, rootId } = await stagePlan(store, planned, sources, settings, signals.drain);
+    await refuseCancelled(store, batch, flags.root);
+    const before = await readState(store, batch, file);
+    noteStart(before, result);
+    if (before.state !== "complete" && before.state !== "paused" && !signals.drain.aborted) {
+      // an engine that is down now is the person's to start; one that goes down later is waited for
+      await engines.models();
+      const queue = await openAnyQueue(namedRedis(flags.redis), rootId, chosen.model);
+      opened.push(queue);
+      note(`asking ${engines.described}; chunks are handed out by ${queue.where}`);
+      await work({ store, queue: queue.queue, engines }, before, signals, tell);
+    }
+    const after = await readState(store, batch, file);
+    if (after.state !== "complete") {
+      tell({ batch, state: after.state, rows: counts.rows, done: after.doneRows });
+      throw whyNotDone(after, flags.root);
+    }
+    const summary = await readSummary(store, batch);
+    return { store, file, summary, seconds: (Date.now() - startedAt) / 1_000 };
+  } finally {
+    for (const each of opened.reverse()) {
+      // the work is done or its error is on its way: a failing farewell must not hide it
+      await each.close().catch((error: unknown) => note(toAssayError(error).message));
+    }
+    signals.close();
+  }
+}
+
+function noteStart(before: BatchState, result: "created" | "exists"): void {
+  const { batch, counts, chunks } = before.file;
+  if (result === "created") {
+    note(
+      `${batch}: ${counted(counts.records, "record")}, ${counted(counts.rows, "row")} in ${counted(chunks.length, "chunk")}`,
+    );
+  } else if (before.state === "complete") {
+    note(`${batch} is complete already; nothing is asked again`);
+  } else if (before.state !== "paused") {
+    note(`${batch} goes on: ${count(before.doneRows)} of ${counted(counts.rows, "row")} are done`);
+  }
+}
+
+async function work(
+  ports: { store: ObjectStore; queue: Parameters<typeof runHere>[0]["queue"]; engines: OpenedEngines },
+  before: BatchState,
+  signals: Signals,
+  tell: (event: unknown) => void,
+): Promise<void> {
+  const { file } = before;
+  const missing = new Set(before.missing);
+  const rows = countRows(file, new Set([...file.chunks.keys()].filter((chunk) => !missing.has(chunk))));
+  const speed = createSpeed(Date.now(), rows.rows);
+  const progress = showProgress(() =>
+    signals.drain.aborted
+      ? `draining  ${count(rows.rows)}/${count(file.counts.rows)} rows are done`
+      : progressText("scoring", {
+          rows: rows.rows,
+          total: file.counts.rows,
+          failed: rows.failed,
+          rowsPerSecond: speed.rowsPerSecond(Date.now()),
+        }),
+  );
+  const looking = setInterval(() => void lookAtLedger(ports.store, file, rows), lookAtLedgerMs);
+  looking.unref();
+  try {
+    await runHere(ports, {
+      model: file.model,
+      only: file.batch,
+      untilIdle: true,
+      signals,
+      onEvent: (event) => {
+        if (event.type !== "chunk") return noteEvent(event, tell);
+        noteChunk(event, rows, tell);
+        speed.add(Date.now(), rows.rows);
+      },
+    });
+  } finally {
+    clearInterval(looking);
+    progress.stop();
+  }
+}
+
+type RowCount = ReturnType<typeof countRows>;
+
+function noteChunk(event: WorkerEvent & { type: "chunk" }, rows: RowCount, tell: (event: unknown) => void): void {
+  const { chunk, outcome, ms } = event;
+  if (outcome.kind === "committed" || outcome.kind === "lost-race") {
+    // of a lost race the winner's rows count, and how many failed there is not known here
+    rows.add(chunk, outcome.kind === "committed" ? outcome.rows - outcome.ok : 0);
+    tell({ type: "chunk", chunk, outcome: outcome.kind, rows: outcome.rows, ok: outcome.ok, ms });
+  } else if (outcome.kind === "exists") {
+    rows.add(chunk, 0);
+  }
+}
+
+async function lookAtLedger(store: ObjectStore, file: BatchFile, rows: RowCount): Promise<void> {
+  const ledger = await readLedger(store, file).catch(() => null);
+  for (const [chunk, done] of (ledger?.done ?? []).entries()) if (done === 1) rows.add(chunk, 0);
+}

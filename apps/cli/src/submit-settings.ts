@@ -1,0 +1,112 @@
+import {
+  AssayError,
+  keepReasoningModes,
+  setProfile,
+  specialsModes,
+  stripModes,
+  type UserColumn,
+  userColumnTypes,
+} from "@assay/core";
+import type { SubmitSettings } from "@assay/scoring";
+import type { ChosenModel } from "./choose-profile.ts";
+import type { PlanFlags } from "./flags.ts";
+
+/** Fields of a record that `--map` may give another name. */
+const mappable = ["id", "group", "prompt", "messages", "response", "responses", "principle", "principles"] as const;
+
+/** The flags of score, submit and plan as the settings of a batch. Pure. Throws E_USAGE or E_PROFILE. */
+export function submitSettings(
+  flags: PlanFlags,
+  chosen: ChosenModel,
+  made: { readable: string; software: string; createdAt: string },
+): SubmitSettings {
+  const profile = setProfile(chosen.profile, pairs("--set", "key=value", flags.set));
+  const columns = readColumns(flags.carry);
+  return {
+    records: {
+      roles: profile.messages.roles,
+      principles: flags.principle.map(readPrinciple),
+      map: readMap(flags.map),
+      columns,
+      carryAll: flags.carryAll === true,
+    },
+    limit: flags.limit ?? null,
+    batch: {
+      model: chosen.model,
+      revision: chosen.revision,
+      profile,
+      strip: oneOf("--strip-reasoning", stripModes, flags.stripReasoning),
+      specials: oneOf("--specials", specialsModes, flags.specials),
+      samples: 1,
+      seed: flags.seed ?? null,
+      columns,
+    },
+    readable: flags.name ?? made.readable,
+    name: flags.name ?? null,
+    tags: Object.fromEntries(pairs("--tag", "k=v", flags.tag)),
+    keepReasoning: oneOf("--keep-reasoning", keepReasoningModes, flags.keepReasoning),
+    maxBad: flags.maxBad,
+    maxFailed: flags.maxFailed,
+    software: made.software,
+    createdAt: made.createdAt,
+  };
+}
+
+/** `key=value` texts; the value may hold further "=". A key given twice is a mistake, not a choice. */
+export function pairs(flag: string, form: string, texts: readonly string[]): Map<string, string> {
+  const read = new Map<string, string>();
+  for (const text of texts) {
+    const at = text.indexOf("=");
+    if (at <= 0) throw new AssayError("E_USAGE", `${flag} wants ${form}`, { expected: `${flag} ${form}`, got: text });
+    const key = text.slice(0, at);
+    if (read.has(key)) throw new AssayError("E_USAGE", `${flag} names ${key} twice`, { got: texts.join(" ") });
+    read.set(key, text.slice(at + 1));
+  }
+  return read;
+}
+
+function readPrinciple(text: string): string {
+  if (text.trim() === "")
+    throw new AssayError("E_USAGE", "an empty principle judges nothing", { got: '--principle ""' });
+  return text;
+}
+
+function readMap(texts: readonly string[]): { [ours: string]: string } {
+  const map = pairs("--map", "ours=theirs", texts);
+  for (const ours of map.keys()) {
+    if ((mappable as readonly string[]).includes(ours)) continue;
+    throw new AssayError("E_USAGE", "--map knows no such field of ours", {
+      expected: `${mappable.join(", ")} on the left of the =`,
+      got: `${ours}=${map.get(ours)}`,
+    });
+  }
+  return Object.fromEntries(map);
+}
+
+/** `name` is a string column; `name:type` one of another type. */
+function readColumns(texts: readonly string[]): UserColumn[] {
+  const columns = texts.map((text): UserColumn => {
+    const at = text.lastIndexOf(":");
+    const name = at < 0 ? text : text.slice(0, at);
+    const type = userColumnTypes.find((known) => known === (at < 0 ? "string" : text.slice(at + 1)));
+    if (name === "" || type === undefined) {
+      throw new AssayError("E_USAGE", "--carry wants name or name:type", {
+        expected: `a type of ${userColumnTypes.join(", ")}`,
+        got: text,
+      });
+    }
+    return { name, type };
+  });
+  const names = columns.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new AssayError("E_USAGE", `--carry names ${twice} twice`, { got: texts.join(" ") });
+  return columns;
+}
+
+function oneOf<T extends string>(flag: string, allowed: readonly T[], text: string): T {
+  const found = allowed.find((mode) => mode === text);
+  if (found === undefined) {
+    throw new AssayError("E_USAGE", `${flag} knows no such mode`, { expected: allowed.join(", "), got: text });
+  }
+  return found;
+}

@@ -1,0 +1,131 @@
+import { type BatchFile, estimateNight, type Profile } from "@assay/core";
+import { loadBatchIfPresent, type PlannedBatch } from "@assay/scoring";
+import { chooseModel } from "../choose-profile.ts";
+import type { JsonFlag, PlanFlags, RootFlags } from "../flags.ts";
+import { printable } from "../histogram.ts";
+import { openInputs } from "../open-inputs.ts";
+import { openStore } from "../open-store.ts";
+import { planInputs } from "../plan-inputs.ts";
+import { readState } from "../read-state.ts";
+import { count, counted, duration, result, resultJson } from "../say.ts";
+
+/** What a submit would do. Reads the whole input, stores nothing, asks nobody. */
+export async function plan(inputs: readonly string[], flags: PlanFlags & RootFlags & JsonFlag): Promise<void> {
+  const chosen = await chooseModel(flags, null);
+  const sources = await openInputs(inputs);
+  try {
+    const { planned } = await planInputs(sources, flags, chosen);
+    const exists = await readExisting(planned.file, flags);
+    if (flags.json === true) resultJson(planJson(planned, exists));
+    else for (const line of planLines(planned, exists)) result(line);
+  } finally {
+    await sources.close();
+  }
+}
+
+/** null: no root was named, so nobody was asked. */
+type Existing = { readonly root: string; readonly state: string | null; readonly doneRows: number } | null;
+
+async function readExisting({ batch }: BatchFile, flags: RootFlags): Promise<Existing> {
+  if (flags.root === undefined && !process.env.ASSAY_ROOT) return null;
+  const store = await openStore(flags.root);
+  const file = await loadBatchIfPresent(store, batch);
+  if (file === null) return { root: store.uri, state: null, doneRows: 0 };
+  const { state, doneRows } = await readState(store, batch, file);
+  return { root: store.uri, state, doneRows };
+}
+
+function planLines({ file, tally }: PlannedBatch, exists: Existing): string[] {
+  const { counts, profile } = file;
+  const bytes = file.inputs.reduce((sum, input) => sum + input.bytes, 0);
+  const blank = file.inputs.reduce((sum, input) => sum + input.blank, 0);
+  const torn = file.inputs.filter((input) => input.torn > 0);
+  const line = (name: string, text: string): string => `  ${name.padEnd(10)}${text}`;
+  return [
+    file.batch,
+    line(
+      "inputs",
+      `${counted(file.inputs.length, "file")}, ${size(bytes)}${blank === 0 ? "" : `, ${counted(blank, "blank line")}`}`,
+    ),
+    ...file.inputs
+      .slice(0, 5)
+      .map((input) => line("", `${printable(input.input, 60)}  ${counted(input.records, "record")}`)),
+    ...(file.inputs.length > 5 ? [line("", `and ${count(file.inputs.length - 5)} more`)] : []),
+    ...torn.map(({ input }) => line("", `${printable(input, 60)}: the last line is not whole and is left out`)),
+    line("records", `${count(counts.records)} with ${counted(counts.responses, "response")}`),
+    line("rows", `${count(counts.rows)} in ${counted(file.chunks.length, "chunk")}`),
+    line("bad", counts.bad === 0 ? "none" : `${counted(counts.bad, "record")}, which come out as bad_input`),
+    ...[...tally.bad].map(([kind, { count: times, first, field }]) =>
+      line("", `${count(times)} ${kind}${field === undefined ? "" : ` (${printable(field, 60)})`}, first at ${first}`),
+    ),
+    line("equal ids", counts.equal_ids === 0 ? "none" : count(counts.equal_ids)),
+    line("left out", leftOut(tally)),
+    line("profile", `${profile.name}: ${profile.description}`),
+    line("model", `${file.model}${file.revision === null ? "" : `@${file.revision}`}`),
+    line("sampling", samplingText(profile, file.seed)),
+    line("responses", `strip reasoning ${file.strip}; template strings in texts: ${file.specials}`),
+    line("night", nightText(counts.rows, profile)),
+    line("exists", existsText(exists)),
+  ];
+}
+
+function leftOut(tally: PlannedBatch["tally"]): string {
+  if (tally.leftOut.size === 0) return "no field";
+  const names = [...tally.leftOut].map(([name, times]) => `${printable(name, 40)} (${count(times)})`);
+  return `${names.join(", ")}; being long or nested: --carry-all takes them`;
+}
+
+/** Every parameter that is sent, since a server fills gaps from its checkpoint. */
+function samplingText({ sampling, max_tokens, verdict }: Profile, seed: number | null): string {
+  const parameters = Object.entries(sampling).map(([name, value]) => `${name} ${value}`);
+  return [
+    ...parameters,
+    `max_tokens ${count(max_tokens)}`,
+    seed === null ? "no seed" : `seed ${seed}`,
+    `read ${verdict.read}`,
+  ].join(", ");
+}
+
+/** "20,000,000 rows; at 21,000 an hour and node (2,000 tokens a row, source) 40 days on one node" */
+export function nightText(rows: number, profile: Profile): string {
+  const night = estimateNight(rows, profile);
+  if (night === null) return `${counted(rows, "row")}; the profile states no rate`;
+  const { rowsPerNodeHour, tokensPerRow, source, nodeHours } = night;
+  return `${counted(rows, "row")}; at ${count(rowsPerNodeHour)} an hour and node (${counted(tokensPerRow, "token")} a row, ${source}) ${duration(nodeHours * 3_600)} on one node`;
+}
+
+function existsText(exists: Existing): string {
+  if (exists === null) return "not asked: no --root is named";
+  if (exists.state === null) return `not yet in ${exists.root}`;
+  return `in ${exists.root}: ${exists.state}, ${counted(exists.doneRows, "row")} done`;
+}
+
+function size(bytes: number): string {
+  if (bytes < 1_000) return counted(bytes, "byte");
+  const units = ["kB", "MB", "GB", "TB"];
+  const power = Math.min(units.length, Math.floor(Math.log10(bytes) / 3));
+  return `${Number((bytes / 1_000 ** power).toPrecision(3))} ${units[power - 1]}`;
+}
+
+function planJson({ file, tally }: PlannedBatch, exists: Existing) {
+  const { profile } = file;
+  return {
+    batch: file.batch,
+    sha256: file.sha256,
+    exists: exists === null ? null : exists.state !== null,
+    state: exists?.state ?? null,
+    inputs: file.inputs,
+    ...file.counts,
+    chunks: file.chunks.length,
+    bad_kinds: [...tally.bad].map(([kind, { count: times, first, field }]) => ({ kind, count: times, first, field })),
+    left_out: Object.fromEntries(tally.leftOut),
+    profile: profile.name,
+    model: file.model,
+    revision: file.revision,
+    sampling: { ...profile.sampling, max_tokens: profile.max_tokens, seed: file.seed },
+    read: profile.verdict.read,
+    strip: file.strip,
+    specials: file.specials,
+    night: estimateNight(file.counts.rows, profile),
+  };
+}

@@ -1,0 +1,63 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { exitCode, toAssayError } from "@assay/core";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { program } from "../src/program.ts";
+
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "assay-program-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function refusal(...words: string[]): Promise<{ code: string; exit: number; text: string }> {
+  const error = toAssayError(
+    await program(["node", "assay", ...words]).then(
+      () => new Error("it ended well"),
+      (thrown: unknown) => thrown,
+    ),
+  );
+  const { code, exit, message, expected, got, next } = error;
+  return { code, exit, text: [message, expected, got, next].join(" ") };
+}
+
+describe("what is typed wrongly is exit 2 and says what was meant", () => {
+  test.each<[string, string[], string]>([
+    ["a verb that is none", ["scoer"], "score"],
+    ["a flag that is none", ["ls", "--rot", "x"], "--root"],
+    ["no input", ["plan"], "input"],
+    ["no engine", ["score", "x.jsonl", "--root", "r"], "--engine"],
+    ["a share above 1", ["plan", "x.jsonl", "--max-bad", "5"], "5%"],
+    ["a share that is no number", ["plan", "x.jsonl", "--max-failed", "few"], "few"],
+    ["a count below 1", ["plan", "x.jsonl", "--limit", "0"], "1 or more"],
+    ["a seed that is no integer", ["plan", "x.jsonl", "--seed", "1.5"], "whole"],
+    ["a file of another kind", ["export", "latest", "out.csv"], "FILE.parquet or FILE.jsonl"],
+    ["neither model nor profile", ["plan", "x.jsonl"], "genrm-principle"],
+    ["a profile without a model", ["submit", "x.jsonl", "--root", "r", "--profile", "yes-no"], "--model NAME"],
+    ["a root that is no place", ["ls", "--root", "ftp://x/y"], "s3://bucket/prefix"],
+  ])("%s", async (_, words, text) => {
+    const refused = await refusal(...words);
+    expect(refused.exit).toBe(exitCode.usage);
+    expect(refused.text).toContain(text);
+  });
+});
+
+test("an input that is not there is exit 4", async () => {
+  const missing = join(folder, "nope.jsonl");
+  expect(await refusal("plan", missing, "--model", "simulator")).toMatchObject({ code: "E_INPUT_MISSING", exit: 4 });
+});
+
+test("a batch that is not there is exit 2, with where to look", async () => {
+  expect(await refusal("status", "nope", "--root", folder)).toMatchObject({ code: "E_NO_SUCH_BATCH", exit: 2 });
+});
+
+test("a worker without Redis is refused", async () => {
+  const before = process.env.REDIS_URL;
+  delete process.env.REDIS_URL;
+  try {
+    expect(await refusal("worker", "--root", folder, "--engine", "sim")).toMatchObject({ code: "E_NO_REDIS", exit: 2 });
+  } finally {
+    if (before !== undefined) process.env.REDIS_URL = before;
+  }
+});

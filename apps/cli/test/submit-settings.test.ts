@@ -1,0 +1,110 @@
+import { isAssayError, profileByName } from "@assay/core";
+import { describe, expect, test } from "@jest/globals";
+import type { PlanFlags } from "../src/flags.ts";
+import { pairs, submitSettings } from "../src/submit-settings.ts";
+
+const flags: PlanFlags = {
+  principle: [],
+  set: [],
+  map: [],
+  carry: [],
+  tag: [],
+  stripReasoning: "auto",
+  specials: "neutralise",
+  maxBad: 0.01,
+  maxFailed: 0.05,
+  keepReasoning: "failed",
+};
+const made = { readable: "rollouts", software: "1.2.3", createdAt: "2026-01-02T03:04:05.000Z" };
+
+function settings(changed: Partial<PlanFlags>) {
+  const profile = profileByName("genrm-principle")!;
+  return submitSettings({ ...flags, ...changed }, { model: "simulator", revision: null, profile }, made);
+}
+
+function refusal(work: () => unknown): { code: string; text: string } {
+  try {
+    work();
+  } catch (error) {
+    if (isAssayError(error)) return { code: error.code, text: `${error.message} ${error.expected} ${error.got}` };
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}
+
+describe("flags as settings", () => {
+  test("the defaults change nothing of the profile", () => {
+    const plain = settings({});
+    expect(plain.batch.profile).toEqual(profileByName("genrm-principle"));
+    expect(plain).toMatchObject({
+      limit: null,
+      readable: "rollouts",
+      name: null,
+      tags: {},
+      maxBad: 0.01,
+      maxFailed: 0.05,
+    });
+    expect(plain.batch).toMatchObject({ strip: "auto", specials: "neutralise", samples: 1, seed: null, columns: [] });
+    expect(plain.records).toEqual({
+      roles: ["system", "user", "assistant"],
+      principles: [],
+      map: {},
+      columns: [],
+      carryAll: false,
+    });
+  });
+
+  test("what is typed arrives where it belongs", () => {
+    const typed = settings({
+      principle: ["correctness", "is it short?"],
+      set: ["temperature=0", "max_tokens=4000"],
+      map: ["prompt=question", "response=a=b"],
+      carry: ["step:int64", "kind", "a:b:double"],
+      carryAll: true,
+      limit: 7,
+      name: "night 3",
+      tag: ["team=rl", "note=a=b"],
+      seed: 0,
+      stripReasoning: "always",
+      specials: "reject",
+      keepReasoning: "none",
+    });
+    expect(typed.batch.profile.sampling.temperature).toBe(0);
+    expect(typed.batch.profile.max_tokens).toBe(4_000);
+    expect(typed.records.principles).toEqual(["correctness", "is it short?"]);
+    expect(typed.records.map).toEqual({ prompt: "question", response: "a=b" });
+    expect(typed.records.columns).toEqual([
+      { name: "step", type: "int64" },
+      { name: "kind", type: "string" },
+      { name: "a:b", type: "double" },
+    ]);
+    expect(typed.records.columns).toBe(typed.batch.columns);
+    expect(typed).toMatchObject({ limit: 7, readable: "night 3", name: "night 3", tags: { team: "rl", note: "a=b" } });
+    expect(typed.batch).toMatchObject({ seed: 0, strip: "always", specials: "reject" });
+    expect(typed.keepReasoning).toBe("none");
+  });
+
+  test.each<[string, Partial<PlanFlags>, string, string]>([
+    ["a mode that is none", { stripReasoning: "sometimes" }, "E_USAGE", "auto, always, off"],
+    ["a field of ours that is none", { map: ["question=prompt"] }, "E_USAGE", "prompt"],
+    ["a type that is none", { carry: ["step:integer"] }, "E_USAGE", "int64"],
+    ["a column twice", { carry: ["step", "step:int64"] }, "E_USAGE", "step twice"],
+    ["a tag without =", { tag: ["rl"] }, "E_USAGE", "k=v"],
+    ["a setting twice", { set: ["temperature=0", "temperature=1"] }, "E_USAGE", "temperature twice"],
+    ["a setting that is none", { set: ["temprature=0"] }, "E_PROFILE", "temperature"],
+    ["a setting out of range", { set: ["temperature=3"] }, "E_PROFILE", "temperature"],
+    ["a principle without text", { principle: ["  "] }, "E_USAGE", "empty"],
+  ])("refuses %s", (_, changed, code, text) => {
+    const refused = refusal(() => settings(changed));
+    expect(refused.code).toBe(code);
+    expect(refused.text).toContain(text);
+  });
+
+  test("pairs keep what stands behind the first =", () => {
+    expect([...pairs("--tag", "k=v", ["a=", "b=c=d"])]).toEqual([
+      ["a", ""],
+      ["b", "c=d"],
+    ]);
+    expect(refusal(() => pairs("--tag", "k=v", ["=a"])).code).toBe("E_USAGE");
+  });
+});

@@ -1,0 +1,72 @@
+import { type BatchFile, type ControlEntry, profileByName } from "@assay/core";
+import { describe, expect, test } from "@jest/globals";
+import { commandLine } from "../src/command-line.ts";
+import type { BatchState } from "../src/read-state.ts";
+import { refuseFailedRows, statusText } from "../src/show-summary.ts";
+import { tabbed, table } from "../src/table.ts";
+import { nightText } from "../src/verbs/plan.ts";
+import { whyNotDone } from "../src/why-not-done.ts";
+
+test("a night is told with its rate and where that comes from", () => {
+  const genrm = profileByName("genrm-principle")!;
+  expect(nightText(20_000_000, genrm)).toBe(
+    `20,000,000 rows; at 21,000 an hour and node (2,000 tokens a row, ${genrm.rate?.source}) 40 days on one node`,
+  );
+  expect(nightText(1, profileByName("yes-no")!)).toBe("1 row; the profile states no rate");
+});
+
+test("commands can be copied into a shell", () => {
+  expect(commandLine(["resume", "a-0123"], undefined)).toBe("assay resume a-0123");
+  expect(commandLine(["resume", "a-0123"], "s3://bucket/prefix")).toBe("assay resume a-0123 --root s3://bucket/prefix");
+  expect(commandLine(["ls"], "it's here")).toBe("assay ls --root 'it'\\''s here'");
+});
+
+test("tables line up, and programs get tabs", () => {
+  const rows = [
+    ["BATCH", "ROWS", "TAGS"],
+    ["a", "1,000", ""],
+  ];
+  expect(table(rows)).toEqual(["BATCH  ROWS   TAGS", "a      1,000"]);
+  expect(tabbed(rows)).toEqual(["BATCH\tROWS\tTAGS", "a\t1,000\t"]);
+});
+
+test("statuses are told with ok first and the rest by number", () => {
+  expect(statusText({ truncated: 2, no_response: 1_000, ok: 3 })).toBe("3 ok, 1,000 no_response, 2 truncated");
+  expect(statusText({})).toBe("none yet");
+});
+
+describe("rows without a reward", () => {
+  const file = { batch: "a-0123" } as BatchFile;
+  const summary = { rows: 100, status: { ok: 95, truncated: 4, bad_input: 1 } };
+  const refuse = (maxFailed: number) => () =>
+    refuseFailedRows({ file, summary: summary as never }, maxFailed, undefined);
+
+  test("are fine up to the limit", () => {
+    expect(refuse(0.05)).not.toThrow();
+  });
+
+  test("are exit 3 beyond it, with what they ended in", () => {
+    expect(refuse(0.04)).toThrow(
+      expect.objectContaining({ code: "E_ROWS_FAILED", exit: 3, got: "4 truncated, 1 bad_input", where: "a-0123" }),
+    );
+  });
+});
+
+describe("why a batch is not complete", () => {
+  const file = { batch: "a-0123", counts: { rows: 1_000 } } as BatchFile;
+  const entry = { at: "2026-01-02T03:04:05.000Z", by: "ada@node", reason: null } as ControlEntry;
+  const seen = (state: BatchState["state"], last: ControlEntry | null = null): BatchState =>
+    ({ file, state, doneRows: 400, control: { last } }) as unknown as BatchState;
+
+  test.each<[BatchState, string, number, string, string]>([
+    [seen("running"), "E_NOT_FINISHED", 75, "400 done", "same command"],
+    [seen("cancelled", entry), "E_BATCH_CANCELLED", 2, "by ada@node at 2026-01-02", "resume a-0123"],
+    [seen("paused", entry), "E_NOT_FINISHED", 75, "by ada@node", "resume a-0123"],
+    [seen("paused", { ...entry, reason: "all rejected" }), "E_ROWS_FAILED", 3, "all rejected", "--accept-failures"],
+  ])("%#", (state, code, exit, got, next) => {
+    const error = whyNotDone(state, undefined);
+    expect({ code: error.code, exit: error.exit }).toEqual({ code, exit });
+    expect(error.got).toContain(got);
+    expect(error.next).toContain(next);
+  });
+});

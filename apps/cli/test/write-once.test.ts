@@ -1,0 +1,50 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { writeOnce } from "../src/write-once.ts";
+
+let path = "";
+let folder = "";
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "assay-write-"));
+  path = join(folder, "out.jsonl");
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+test("writes a new file from start to end", async () => {
+  const made = await writeOnce(path, async (sink) => {
+    await sink.write(bytes("one "));
+    await sink.write(bytes("two"));
+    return 2;
+  });
+  expect(made).toBe(2);
+  expect(await readFile(path, "utf8")).toBe("one two");
+});
+
+test("never overwrites", async () => {
+  await writeFile(path, "precious");
+  await expect(writeOnce(path, (sink) => sink.write(bytes("x")))).rejects.toMatchObject({
+    code: "E_USAGE",
+    where: path,
+  });
+  expect(await readFile(path, "utf8")).toBe("precious");
+});
+
+test("a failure leaves the file empty, and the next try fills it", async () => {
+  const failing = writeOnce(path, async (sink) => {
+    await sink.write(bytes("half"));
+    throw new Error("gone");
+  });
+  await expect(failing).rejects.toThrow("gone");
+  expect(await readFile(path, "utf8")).toBe("");
+  await writeOnce(path, (sink) => sink.write(bytes("whole")));
+  expect(await readFile(path, "utf8")).toBe("whole");
+});
+
+test("a folder that is not there is named", async () => {
+  const nowhere = join(folder, "nowhere/out.jsonl");
+  await expect(writeOnce(nowhere, async () => {})).rejects.toMatchObject({ code: "E_USAGE", where: nowhere });
+});
