@@ -85,6 +85,19 @@ describe("a scored batch", () => {
     expect(stdout + stderr).toMatch(/\bP2\b/);
   }, 60_000);
 
+  test("is to a stranger's reader what verify says of it: rows, statuses, and the formula of every reward", async () => {
+    const verified = JSON.parse((await expectExit(0, ["verify", batch, "--root", root, "--json"])).stdout) as object;
+    const duck = await (await DuckDBInstance.create()).connect();
+    const found = await duck.runAndReadAll(`
+      select count(*)::int as rows, count(distinct row_index)::int as distinct_rows,
+        count(*) filter (status = 'ok')::int as ok,
+        count(*) filter ((reward is null) = (status = 'ok'))::int as invented,
+        max(abs(reward - (greatest(logprob_yes, -50) - greatest(logprob_no, -50)))) as off
+      from '${join(root, batch, "rewards")}/*.parquet'`);
+    expect(found.getRowObjectsJson()).toEqual([{ rows: 20, distinct_rows: 20, ok: 20, invented: 0, off: 0 }]);
+    expect(verified).toMatchObject({ rows: 20, doneRows: 20, status: { ok: 20 }, broken: null });
+  }, 60_000);
+
   test("exports with its texts; a stranger's reader sees reward beside text", async () => {
     const out = join(folder, "scores.parquet");
     await expectExit(0, ["export", "latest", out, "--root", root, "--text"]);

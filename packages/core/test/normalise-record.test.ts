@@ -4,6 +4,8 @@ import { type NormalisedRecord, normaliseRecord, type RecordSettings } from "../
 import { recordLines, serialiseLine } from "../src/record-lines.ts";
 import { badCodes } from "../src/row.ts";
 
+/** Longer than usual: one table of all that a record can be, right and wrong. */
+
 const seed = 20_261_125;
 
 const usual: RecordSettings = {

@@ -8,6 +8,8 @@ import { describe, expect, jest, test } from "@jest/globals";
 import fc from "fast-check";
 import { type ReadRecord, type RecordBatch, readJsonl } from "../src/read-jsonl.ts";
 
+/** Longer than usual: one reader, and every way in which bytes from outside can be wrong. */
+
 const seed = 20_261_125;
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 

@@ -26,6 +26,8 @@ import { type Ask, type Say, scriptedPool } from "./scripted-pool.ts";
 import { startWorker, type TestWorker } from "./start-worker.ts";
 import { wipeableQueue } from "./wipeable-queue.ts";
 
+/** Longer than usual: one loop, and everything that can happen to it. */
+
 // turns of the event loop are slow where other tests have the cores; less than the 30 s after which a worker looks at
 // its control log again by itself, which would hide a nudge that was not heard
 jest.setTimeout(25_000);
