@@ -19,7 +19,7 @@ export interface EngineClient {
   /** One request, the whole answer; every failure is a value. `deadlineMs` counts from the call. */
   complete(request: EngineRequest, options: { signal: AbortSignal; deadlineMs: number }): Promise<EngineOutcome>;
   /** For the probe: any path of the server. Status 0 with the code when no answer came. Never rejects. */
-  ask(path: string, body: unknown, limitMs: number): Promise<HttpAnswer>;
+  ask(path: string, body: unknown, limitMs: number, headers?: Readonly<Record<string, string>>): Promise<HttpAnswer>;
 }
 
 export interface HttpAnswer {
@@ -107,11 +107,12 @@ export function createEngineClient(options: {
       }
     },
 
-    async ask(path, body, limitMs) {
+    async ask(path, body, limitMs, headers = {}) {
       try {
         const response = await fetch(`${base}${path}`, {
           method: body === undefined ? "GET" : "POST",
           headers: {
+            ...headers,
             ...(body === undefined ? {} : { "content-type": "application/json" }),
             ...(options.apiKey === null ? {} : { authorization: `Bearer ${options.apiKey}` }),
           },

@@ -1,3 +1,4 @@
+export type { EngineCheck } from "./engine-check.ts";
 export { type Engines, type OpenEnginesOptions, openEngines } from "./open-engines.ts";
-export type { EngineCheck, EngineReport } from "./probe-engine.ts";
+export type { EngineReport } from "./probe-engine.ts";
 export { engineAgentOptions } from "./undici-fetch.ts";

@@ -1,7 +1,9 @@
 import { AssayError, type Profile, resolveForms } from "@assay/core";
+import type { EngineCheck } from "./engine-check.ts";
 import type { EngineClient } from "./engine-client.ts";
 import type { EngineFacts } from "./port.ts";
 import { probeRawLogprobs, probeReading } from "./probe-reading.ts";
+import { probeServing } from "./probe-serving.ts";
 import {
   measureDelimiters,
   messagesOf,
@@ -11,16 +13,6 @@ import {
   tokenizeMessages,
   tokenizeText,
 } from "./probe-template.ts";
-
-/** One line of the probe, as `assay doctor` prints it. */
-export interface EngineCheck {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly found: string;
-  readonly expected?: string;
-  /** what would mend it */
-  readonly next?: string;
-}
 
 export interface EngineReport {
   readonly origin: string;
@@ -37,6 +29,9 @@ const lookLimitMs = 10_000;
 
 class Failed extends Error {}
 
+/** A line that is fine; `next` is what would make it better. */
+type Pass = (name: string, found: string, next?: string) => void;
+
 /**
  * Asks one engine everything that has to hold before a row may be sent (DESIGN 5): the model is served, the verdict's
  * words are single tokens, the template knows the profile's turns and lets no row's text speak, token ids and exact
@@ -51,7 +46,8 @@ export async function probeEngine(
   signal: AbortSignal,
 ): Promise<EngineReport> {
   const checks: EngineCheck[] = [];
-  const pass = (name: string, found: string): void => void checks.push({ name, ok: true, found });
+  const pass: Pass = (name, found, next) =>
+    void checks.push({ name, ok: true, found, ...(next === undefined ? {} : { next }) });
   const fail = (name: string, found: string, expected: string, next?: string): never => {
     checks.push({ name, ok: false, found, expected, ...(next === undefined ? {} : { next }) });
     throw new Failed(name);
@@ -72,7 +68,7 @@ async function runChecks(
   model: string,
   revision: string | null,
   signal: AbortSignal,
-  pass: (name: string, found: string) => void,
+  pass: Pass,
   fail: (name: string, found: string, expected: string, next?: string) => never,
 ): Promise<{ facts: EngineFacts; resolved: Profile }> {
   const served = await servedModels(client);
@@ -175,6 +171,9 @@ async function runChecks(
     pass("golden pair", words);
   }
 
+  const serving = await probeServing(client, model, rendered.ids, reading);
+  for (const line of serving.checks) pass(line.name, line.found, line.next);
+
   const simulated = entry.owner === simulatorOwner;
   if (simulated) pass("simulated", "yes: its rewards are no judgements");
   const pin = {
@@ -223,7 +222,7 @@ async function resolveWords(
   client: EngineClient,
   profile: Profile,
   model: string,
-  pass: (name: string, found: string) => void,
+  pass: Pass,
   fail: (name: string, found: string, expected: string, next?: string) => never,
 ): Promise<Profile> {
   const found = new Map<string, number>();

@@ -25,6 +25,8 @@ export interface ReadingFound {
   readonly worse: number | null;
   /** for a person: what each way said */
   readonly words: string;
+  /** a reasoning parser took the thinking out of the text */
+  readonly reasoningParser: boolean;
 }
 
 /**
@@ -63,6 +65,7 @@ export async function probeReading(
     better: rewardOf(ids) ?? (twoStep === null ? null : rewardOf(twoStep)),
     worse: rewardOf(worse),
     words: words.join("; "),
+    reasoningParser: ids.ok && ids.completion.reasoning !== null,
   };
 }
 

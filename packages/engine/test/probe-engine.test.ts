@@ -5,6 +5,7 @@ import { Agent } from "undici";
 import { createEngineClient, type EngineClient, type HttpAnswer } from "../src/engine-client.ts";
 import { type Engines, openEngines } from "../src/open-engines.ts";
 import { type EngineReport, probeEngine } from "../src/probe-engine.ts";
+import { probeServing } from "../src/probe-serving.ts";
 import { engineAgentOptions } from "../src/undici-fetch.ts";
 
 /** The probe against the simulator, healthy and in every way in which a real server differs from what a profile needs. */
@@ -111,6 +112,68 @@ test("one that scales its log-probabilities is read in two steps, at temperature
 test("a reasoning parser changes nothing", async () => {
   const { facts } = await (await engines({ reasoningParser: true })).probe(genrm, "simulator", null);
   expect(facts[0]?.ways).toEqual(["two-step", "ids"]);
+});
+
+describe("how an engine is served is told, with the flag that would make it better:", () => {
+  const line = async (options: SimulatorOptions, name: string) => {
+    const [report] = await (await engines(options)).examine(genrm, "simulator");
+    expect(report?.facts).not.toBeNull();
+    return report?.checks.find((check) => check.name === name);
+  };
+
+  test.each<[string, SimulatorOptions, string, object]>([
+    ["a reasoning parser", { reasoningParser: true }, "reasoning parser", { found: expect.stringMatching(/^on/) }],
+    ["none", {}, "reasoning parser", { found: "off" }],
+    [
+      "cached tokens told",
+      { promptTokensDetails: true },
+      "prefix cache",
+      { found: expect.stringMatching(/^real: 14\d\d of 1500/) },
+    ],
+    ["cached tokens not told", {}, "prefix cache", { next: expect.stringContaining("--enable-prompt-tokens-details") }],
+    ["its KV cache", { kvBlocks: 4_096 }, "metrics", { found: "told; the KV cache holds 65,536 tokens" }],
+    ["one rank", {}, "ranks", { found: "one engine behind the URL" }],
+  ])("%s", async (_name, options, name, expected) => {
+    expect(await line(options, name)).toMatchObject({ ok: true, ...expected });
+  });
+
+  const metricsText = (startedAt: number, tokens: number): string =>
+    [
+      'vllm:num_requests_running{engine="0"} 0',
+      'vllm:num_requests_waiting{engine="0"} 0',
+      'vllm:kv_cache_usage_perc{engine="0"} 0',
+      'vllm:num_preemptions_total{engine="0"} 0',
+      `vllm:generation_tokens_total{engine="0"} ${tokens}`,
+      `process_start_time_seconds ${startedAt}`,
+    ].join("\n");
+
+  test("several replicas behind one URL, told by counters that jump", async () => {
+    let looks = 0;
+    const balanced: EngineClient = {
+      origin: "http://balancer",
+      complete: () => Promise.reject(new Error("not asked")),
+      ask: async (path) => {
+        looks += 1;
+        return path === "/metrics" ? { status: 200, body: metricsText(looks % 2, 5) } : { status: 404, body: null };
+      },
+    };
+    const { checks } = await probeServing(balanced, "m", [1], { reasoningParser: false });
+    expect(checks).toContainEqual(
+      expect.objectContaining({ name: "metrics", found: expect.stringContaining("several replicas") }),
+    );
+  });
+
+  test("ranks behind one URL, told by the refusal of one that is too high", async () => {
+    const ranked: EngineClient = {
+      origin: "http://ranks",
+      complete: () => Promise.reject(new Error("not asked")),
+      ask: async (_path, _body, _limitMs, headers) =>
+        headers === undefined
+          ? { status: 404, body: null }
+          : { status: 400, body: { error: { message: "data_parallel_rank 99999 is out of range [0, 8)" } } },
+    };
+    expect((await probeServing(ranked, "m", [1], { reasoningParser: false })).ranks).toBe(8);
+  });
 });
 
 describe("refused, with the check, what was expected and what was found:", () => {

@@ -53,7 +53,8 @@ export async function doctor(flags: DoctorFlags): Promise<void> {
 
 function checkLines(checks: readonly Check[]): string[] {
   const rows = checks.map(({ what, name, ok, found }) => [ok ? "ok" : "FAILED", what, name, printable(found, 200)]);
-  const mends = checks.map(({ ok, next }) => (ok || next === undefined ? [] : [`          ${next}`]));
+  // under a line that is fine it says what would be better
+  const mends = checks.map(({ next }) => (next === undefined ? [] : [`          ${next}`]));
   return table(rows).flatMap((line, i) => [line, ...(mends[i] ?? [])]);
 }
 
