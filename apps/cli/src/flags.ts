@@ -13,6 +13,8 @@ export interface EngineFlags {
   readonly engineKeyFile?: string;
   /** rows in flight per engine; left out, each engine's own state decides */
   readonly inFlight?: number;
+  /** shell command for an engine that writes no more tokens */
+  readonly onEngineHung?: string;
 }
 
 export interface PlanFlags {

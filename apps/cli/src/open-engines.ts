@@ -3,6 +3,7 @@ import { AssayError } from "@assay/core";
 import { type Engines, engineAgentOptions, openEngines } from "@assay/engine/openai";
 import { Agent } from "undici";
 import type { EngineFlags } from "./flags.ts";
+import { engineHook } from "./run-hook.ts";
 import { note } from "./say.ts";
 
 export interface OpenedEngines extends Engines {
@@ -22,7 +23,7 @@ export async function openNamedEngines(flags: EngineFlags, model: string | undef
   if (flags.engine.length === 0)
     throw new AssayError("E_USAGE", "no engine is named", { expected: "--engine URL[,URL…], or --engine sim" });
   const apiKey = await readKey(flags.engineKeyFile);
-  if (!flags.engine.includes("sim")) return open(flags.engine, apiKey, flags.inFlight ?? null, flags.engine.join(", "));
+  if (!flags.engine.includes("sim")) return open(flags.engine, apiKey, flags, flags.engine.join(", "));
   if (flags.engine.length > 1)
     throw new AssayError("E_USAGE", "a simulated engine stands alone: its rewards never mix with real ones", {
       expected: "--engine sim, or URLs",
@@ -34,7 +35,7 @@ export async function openNamedEngines(flags: EngineFlags, model: string | undef
     tokensPerSecond: 0,
     ...(model === undefined ? {} : { model }),
   });
-  const opened = open([simulator.url], apiKey, flags.inFlight ?? null, "a simulated engine in this process");
+  const opened = open([simulator.url], apiKey, flags, "a simulated engine in this process");
   return {
     ...opened,
     async close() {
@@ -44,14 +45,16 @@ export async function openNamedEngines(flags: EngineFlags, model: string | undef
   };
 }
 
-function open(
-  urls: readonly string[],
-  apiKey: string | null,
-  inFlight: number | null,
-  described: string,
-): OpenedEngines {
+function open(urls: readonly string[], apiKey: string | null, flags: EngineFlags, described: string): OpenedEngines {
   const agent = new Agent(engineAgentOptions());
-  const engines = openEngines({ urls, agent, apiKey, inFlight, onWarning: note });
+  const engines = openEngines({
+    urls,
+    agent,
+    apiKey,
+    inFlight: flags.inFlight ?? null,
+    onWarning: note,
+    ...(flags.onEngineHung === undefined ? {} : { onHung: engineHook(flags.onEngineHung) }),
+  });
   return {
     pool: engines.pool,
     models: () => engines.models(),

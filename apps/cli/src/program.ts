@@ -212,7 +212,8 @@ function addRedis(command: Command): Command {
 function addWorker(command: Command): Command {
   return command
     .option("--engine-key-file <file>", "file with the engine's API key (or ASSAY_ENGINE_KEY)")
-    .option("--in-flight <n>", "rows in flight per engine (default: what the engine's own state allows)", toPositive);
+    .option("--in-flight <n>", "rows in flight per engine (default: what the engine's own state allows)", toPositive)
+    .option("--on-engine-hung <cmd>", "run when an engine writes no more tokens (ASSAY_ENGINE, ASSAY_REASON)");
 }
 
 function addPlan(command: Command): Command {

@@ -14,6 +14,8 @@ export interface OpenEnginesOptions {
   /** rows in flight per engine; null = as many as each engine's own state allows */
   readonly inFlight: number | null;
   readonly onWarning: (text: string) => void;
+  /** told when an engine was given up because it hangs */
+  readonly onHung?: (origin: string, reason: string) => void;
   /** how often engines are looked at; 5 s */
   readonly lookEveryMs?: number;
   /** no token in this long, with rows running: the engine hangs; 60 s */
@@ -63,7 +65,11 @@ export function openEngines(options: OpenEnginesOptions): Engines {
       everyMs: options.lookEveryMs ?? 5_000,
       hungMs: options.hungMs ?? 60_000,
       setLimit: (limit) => watched.setLimit(client.origin, limit),
-      onHung: () => watched.lose(client.origin, "no token although rows run"),
+      onHung: () => {
+        const reason = "no token although rows run";
+        watched.lose(client.origin, reason);
+        options.onHung?.(client.origin, reason);
+      },
       signal: closing.signal,
     });
   }
