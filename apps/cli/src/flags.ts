@@ -34,6 +34,7 @@ export interface PlanFlags {
   readonly maxBad: number;
   readonly maxFailed: number;
   readonly keepReasoning: string;
+  readonly order?: string;
 }
 
 export interface JsonFlag {

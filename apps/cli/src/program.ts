@@ -238,5 +238,6 @@ function addPlan(command: Command): Command {
     .option("--seed <n>", "seed sent with every request", toCount)
     .option("--max-bad <share>", "end before scoring when more of the records are bad", toShare, 0.01)
     .option("--max-failed <share>", "exit 3 at the end when more of the rows failed", toShare, 0.05)
-    .option("--keep-reasoning <which>", "failed, none or all", "failed");
+    .option("--keep-reasoning <which>", "failed, none or all", "failed")
+    .option("--order <order>", "mixed (what is done is a fair sample; over 100 chunks) or file", "mixed");
 }

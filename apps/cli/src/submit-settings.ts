@@ -1,5 +1,6 @@
 import {
   AssayError,
+  chunkOrders,
   keepReasoningModes,
   setProfile,
   specialsModes,
@@ -47,6 +48,7 @@ export function submitSettings(
     keepReasoning: oneOf("--keep-reasoning", keepReasoningModes, flags.keepReasoning),
     maxBad: flags.maxBad,
     maxFailed: flags.maxFailed,
+    order: oneOf("--order", chunkOrders, flags.order ?? "mixed"),
     software: made.software,
     createdAt: made.createdAt,
   };

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { type BatchFile, type ControlEntry, profileByName } from "@assay/core";
 import { describe, expect, test } from "@jest/globals";
 import { commandLine } from "../src/command-line.ts";
@@ -15,10 +16,15 @@ test("a night is told with its rate and where that comes from", () => {
   expect(nightText(1, profileByName("yes-no")!)).toBe("1 row; the profile states no rate");
 });
 
-test("commands can be copied into a shell", () => {
-  expect(commandLine(["resume", "a-0123"], undefined)).toBe("assay resume a-0123");
-  expect(commandLine(["resume", "a-0123"], "s3://bucket/prefix")).toBe("assay resume a-0123 --root s3://bucket/prefix");
-  expect(commandLine(["ls"], "it's here")).toBe("assay ls --root 'it'\\''s here'");
+test("commands can be copied into a shell where people stand", () => {
+  const here = fileURLToPath(new URL(".", import.meta.url));
+  const clone = fileURLToPath(new URL("../../../", import.meta.url));
+  expect(commandLine(["resume", "a-0123"], undefined, here)).toBe("assay resume a-0123");
+  expect(commandLine(["resume", "a-0123"], "s3://bucket/prefix", here)).toBe(
+    "assay resume a-0123 --root s3://bucket/prefix",
+  );
+  expect(commandLine(["ls"], "it's here", here)).toBe("assay ls --root 'it'\\''s here'");
+  expect(commandLine(["ls"], undefined, clone)).toBe("./assay ls");
 });
 
 test("tables line up, and programs get tabs", () => {
