@@ -13,6 +13,8 @@ export type ReadAnswer = (request: EngineRequest, bytes: Uint8Array, latencyMs: 
 
 /** One cut answer in so many is parsed whole, too, and both must say the same: the first one of every engine is. */
 const checkedEvery = 1_000;
+/** Longer ones are not: parsing 5 MB would stop everything else in the worker for 80 ms and more. */
+const mostChecked = 1_500_000;
 
 /**
  * Reads the bodies of one engine's answers. Long ones are cut before they are parsed; a cut that once read something
@@ -29,7 +31,7 @@ export function createAnswerReader(onWarning: (text: string) => void): ReadAnswe
     const completion = completionFromChat(parse(cut.bytes), latencyMs, request.logprobTokenIds, cut.skipped);
     // one entry per token, or the entries were counted wrong
     if (completion.tokenIds !== null && completion.tokenIds.length !== completion.logprobsEnd) return whole();
-    if (cuts++ % checkedEvery !== 0) return completion;
+    if (bytes.length > mostChecked || cuts++ % checkedEvery !== 0) return completion;
     const checked = whole();
     if (canonicalJson(checked) !== canonicalJson(completion)) {
       trusted = false;
