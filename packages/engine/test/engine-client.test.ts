@@ -63,6 +63,18 @@ test("a chat request reaches the server as the profile lays it out, and its answ
   expect(server.requests[0]?.body).not.toHaveProperty("include_reasoning");
 });
 
+test("the conversation of a row goes out as a header and changes nothing of what is asked", async () => {
+  const { server, client } = await against((_n, _request, response) => json(response, 200, chatAnswer));
+  await client.complete(chat, limits);
+  await client.complete(chat, { ...limits, session: "0123456789abcdef" });
+  await client.complete(read, { ...limits, session: "0123456789abcdef" });
+  const [without, withSession, second] = server.requests;
+  expect(without?.headers).not.toHaveProperty("x-session-id");
+  expect(withSession?.headers["x-session-id"]).toBe("0123456789abcdef");
+  expect(second?.headers["x-session-id"]).toBe("0123456789abcdef");
+  expect(withSession?.body).toEqual(without?.body);
+});
+
 test("the second request sends exact ids and asks for exact ids", async () => {
   const { server, client } = await against((_n, _request, response) =>
     json(response, 200, {
@@ -113,6 +125,12 @@ test.each<[string, number, unknown, string]>([
   ["too many requests", 429, error("slow down", "RateLimit", 429), "busy"],
   ["a full queue", 503, error("The engine is currently busy", "ServiceUnavailable", 503), "busy"],
   ["an engine that died", 500, error(dead, "InternalServerError", 500), "lost"],
+  [
+    "an engine that shuts down",
+    500,
+    error("cannot schedule new futures after shutdown", "InternalServerError", 500),
+    "lost",
+  ],
   ["a proxy without an engine", 502, "<html>bad gateway</html>", "lost"],
   ["a proxy that gave up", 504, "<html>gateway timeout</html>", "lost"],
   ["a failed generation", 500, error("Generation failed, timed out", "InternalServerError", 500), "server_error"],

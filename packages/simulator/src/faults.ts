@@ -46,7 +46,7 @@ export const engineDeadReply: Reply = refusalReply(
 const doorFaults: readonly (readonly [DoorFault, (model: string) => Reply | "drop"])[] = [
   ["dropConnection", () => "drop"],
   ["notJson", () => ({ status: 502, contentType: "text/html", body: "<html><body>502 Bad Gateway</body></html>" })],
-  ["status503", () => refusalReply(new Refusal(503, "The engine is currently busy. Please retry later."))],
+  ["status503", () => refusalReply(new Refusal(503, "The engine is currently busy and cannot accept new requests."))],
   ["error500", () => refusalReply(new Refusal(500, "Internal server error"))],
   ["wrongModel", (model) => refusalReply(unknownModel(model, otherModel))],
   ["rejectAll", () => refusalReply(new Refusal(400, "The simulator was told to refuse every request"))],

@@ -61,15 +61,14 @@ export function readEnding(
       counted,
     );
   }
+  // a budget larger than the room behind the prompt shrinks to it, without a word
   const room = maxModelLen - promptLength;
-  if (room < (maxTokens ?? 1)) {
-    throw refuseField(
-      `This model's maximum context length is ${maxModelLen} tokens. However, you requested ${maxTokens ?? 1} output tokens and your prompt contains at least ${promptLength} input tokens, for a total of at least ${promptLength + (maxTokens ?? 1)} tokens. Please reduce the length of the input prompt or the number of requested output tokens.`,
-      "input_tokens",
-      promptLength,
-    );
-  }
-  return { maxTokens: maxTokens ?? room, stop: readStop(fields), ignoreEos: readBoolean(fields, "ignore_eos") };
+  if (room < 1) throw refuseField(`max_tokens must be at least 1, got ${room}.`, "max_tokens", room);
+  return {
+    maxTokens: Math.min(maxTokens ?? room, room),
+    stop: readStop(fields),
+    ignoreEos: readBoolean(fields, "ignore_eos"),
+  };
 }
 
 /** --max-logprobs of a server that was not told otherwise. */

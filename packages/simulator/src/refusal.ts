@@ -11,7 +11,7 @@ const typeByStatus: { readonly [status: number]: string } = {
   403: "PermissionDeniedError",
   404: "NotFoundError",
   500: "InternalServerError",
-  503: "ServiceUnavailableError",
+  503: "Service Unavailable",
 };
 
 /** A request that is answered with an error in vLLM's shape. `value` goes into the message as vLLM's own do. */

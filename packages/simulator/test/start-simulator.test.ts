@@ -49,7 +49,7 @@ describe("start-simulator", () => {
     [{ n: 2 }, "n", "one answer"],
     [{ top_p: 0 }, "top_p", "(0, 1]"],
     [{ max_tokens: 0 }, "max_tokens", "at least 1"],
-    [{ max_tokens: 1_000 }, "input_tokens", "you requested 1000 output tokens"],
+    [{ max_tokens: 2_000 }, "max_tokens", "cannot be greater than max_model_len=1024"],
     [{ temperature: "warm" }, null, "valid number"],
     [{ messages: [] }, null, "messages"],
     [{ messages: [{ role: "user", content: 3 }] }, null, "content"],
