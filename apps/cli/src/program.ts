@@ -93,6 +93,20 @@ export async function program(argv: readonly string[]): Promise<void> {
 
   addRoot(
     root
+      .command("explain")
+      .description("what one row's reward rests on: request, verdict, arithmetic, and what others would have given")
+      .argument("<batch>")
+      .argument("<row>", "row_index, or id"),
+  )
+    .option("--id", "ROW is an id, also where it looks like a row_index")
+    .option("--text", "show the texts, too: conversation, response, reasoning, and the request as curl")
+    .option("--engine <url>", "ask it again on this engine; sim only for a row of a simulated one", collect, [])
+    .option("--engine-key-file <file>", "file with the engine's API key (or ASSAY_ENGINE_KEY)")
+    .option("--json", "print one JSON object")
+    .action(async (batch, row, flags) => (await import("./verbs/explain.ts")).explain(batch, row, flags));
+
+  addRoot(
+    root
       .command("export")
       .description("one file of a batch's results")
       .argument("<batch>")

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { canonicalJson } from "./canonical-json.ts";
+import { chunkOrders } from "./chunk-order.ts";
 import { profileSchema, profileSha256 } from "./profile.ts";
 import { userColumnTypes } from "./result-row.ts";
 import { sha256 } from "./sha256.ts";
@@ -50,6 +51,8 @@ export const batchFileSchema = z.strictObject({
   keep_reasoning: z.enum(keepReasoningModes),
   max_bad: z.number().min(0).max(1),
   max_failed: z.number().min(0).max(1),
+  /** absent in batches planned before it was there */
+  order: z.enum(chunkOrders).default("mixed"),
   created_at: z.string(),
   software: z.string(),
   inputs: z.array(

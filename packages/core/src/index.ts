@@ -24,6 +24,17 @@ export {
 export { builtInProfiles, profileByName, profileForModel } from "./built-in-profiles.ts";
 export { canonicalJson } from "./canonical-json.ts";
 export {
+  areAmongLikeliest,
+  cardIds,
+  cardPolicies,
+  hasCardPolicies,
+  type PolicyGiven,
+  type PolicyOutcome,
+  type SeenAnswer,
+  seenAnswer,
+} from "./card-policies.ts";
+export { type ChunkOrder, chunkOrders, chunksInOrder, permuteChunks } from "./chunk-order.ts";
+export {
   type Completion,
   type EngineFailure,
   type EngineFailureKind,
@@ -41,6 +52,7 @@ export {
   isRunnable,
   mayFollow,
 } from "./control.ts";
+export { curlCommand } from "./curl-command.ts";
 export type { ChatRequest, EngineRequest, ReadRequest } from "./engine-request.ts";
 export {
   AssayError,
@@ -54,6 +66,7 @@ export {
   toAssayError,
 } from "./error.ts";
 export { estimateNight, type NightEstimate } from "./estimate.ts";
+export { type ExplainOptions, type Explanation, explainRow, lineOfRow, type StoredRow } from "./explain-row.ts";
 export { chunkFailedAsAWhole, createFailureBudget, type FailureBudget } from "./failure-budget.ts";
 export { type FoundVerdict, findVerdict, logprobsAt } from "./find-verdict.ts";
 export { emptyOutcome, makeBadRow, makeResultRow, type RowOutcome } from "./make-result-row.ts";
@@ -72,6 +85,7 @@ export {
   type VerdictForm,
   verdictIds,
 } from "./profile.ts";
+export { type PromptPrefix, promptPrefix } from "./prompt-prefix.ts";
 export { type ReadBy, readVerdict, type VerdictRead } from "./read-verdict.ts";
 export { inputStem, type RecordPlace, recordLines, rowCount, serialiseLine } from "./record-lines.ts";
 export {
@@ -85,6 +99,7 @@ export {
   userColumnTypes,
 } from "./result-row.ts";
 export { logprobFloor, reward } from "./reward.ts";
+export { type RewardArithmetic, rewardArithmetic } from "./reward-arithmetic.ts";
 export {
   type BadCode,
   type BadLine,
@@ -102,6 +117,7 @@ export { rowKey } from "./row-key.ts";
 export { checkProfile, setProfile } from "./set-profile.ts";
 export { sha256 } from "./sha256.ts";
 export { engineSideStatuses, isEngineSide, type Status, statuses } from "./status.ts";
+export { type StatusMeaning, statusMeanings } from "./status-meaning.ts";
 export {
   batchKey,
   batchOfOpenKey,
@@ -129,4 +145,5 @@ export {
 } from "./store-keys.ts";
 export { type StrippedResponse, stripReasoning } from "./strip-reasoning.ts";
 export { templateBreach } from "./template-breach.ts";
+export { visibleText } from "./visible-text.ts";
 export { chatBody, completionFromChat, completionFromRead, failureFromHttp, readBody } from "./wire.ts";

@@ -38,6 +38,7 @@ const file: BatchFile = {
   keep_reasoning: "failed",
   max_bad: 0.01,
   max_failed: 0.05,
+  order: "mixed",
   created_at: "2026-08-01T00:00:00.000Z",
   software: "0.1.0",
   inputs: [{ input: "a.jsonl", bytes: 1, records: 1, bad: 0, blank: 0, torn: 0 }],
@@ -52,6 +53,7 @@ describe("batch-file: the full hash", () => {
     ["tags", { tags: { run: "7" } }],
     ["--max-bad and --max-failed", { max_bad: 1, max_failed: 1 }],
     ["--keep-reasoning", { keep_reasoning: "all" }],
+    ["--order", { order: "file" }],
     ["software and time", { software: "9.9.9", created_at: "later" }],
     ["names and sizes of the inputs", { inputs: [], counts: { ...file.counts, rows: 7 } }],
     ["schema", { schema: 2 }],
@@ -139,6 +141,11 @@ describe("batch-file: the name", () => {
 describe("batch-file: batch.json", () => {
   test("comes back from its JSON text", () => {
     expect(batchFileSchema.parse(JSON.parse(JSON.stringify(file)))).toEqual(file);
+  });
+
+  test("one that was planned before there was an order runs mixed", () => {
+    const { order: _order, ...older } = file;
+    expect(batchFileSchema.parse(older)).toEqual(file);
   });
 
   test.each<[string, object]>([

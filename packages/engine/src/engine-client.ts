@@ -16,8 +16,14 @@ import { undiciFetch } from "./undici-fetch.ts";
 export interface EngineClient {
   /** scheme, host and port */
   readonly origin: string;
-  /** One request, the whole answer; every failure is a value. `deadlineMs` counts from the call. */
-  complete(request: EngineRequest, options: { signal: AbortSignal; deadlineMs: number }): Promise<EngineOutcome>;
+  /**
+   * One request, the whole answer; every failure is a value. `deadlineMs` counts from the call. `session` goes out as
+   * X-Session-ID, by which routers in front keep requests of one session on one replica; vLLM itself ignores it.
+   */
+  complete(
+    request: EngineRequest,
+    options: { signal: AbortSignal; deadlineMs: number; session?: string | undefined },
+  ): Promise<EngineOutcome>;
   /** For the probe: any path of the server. Status 0 with the code when no answer came. Never rejects. */
   ask(path: string, body: unknown, limitMs: number, headers?: Readonly<Record<string, string>>): Promise<HttpAnswer>;
 }
@@ -55,14 +61,16 @@ export function createEngineClient(options: {
     fetch,
   });
 
-  async function send(request: EngineRequest, signal: AbortSignal): Promise<Uint8Array> {
+  async function send(request: EngineRequest, signal: AbortSignal, session?: string): Promise<Uint8Array> {
+    const sending = session === undefined ? { signal } : { signal, headers: { "X-Session-ID": session } };
     // the SDK's types know neither role principle nor vLLM's fields; it passes both on
     const answer =
       request.kind === "chat"
-        ? sdk.chat.completions.create(chatBody(request) as unknown as OpenAI.ChatCompletionCreateParamsNonStreaming, {
-            signal,
-          })
-        : sdk.completions.create(readBody(request) as unknown as OpenAI.CompletionCreateParamsNonStreaming, { signal });
+        ? sdk.chat.completions.create(
+            chatBody(request) as unknown as OpenAI.ChatCompletionCreateParamsNonStreaming,
+            sending,
+          )
+        : sdk.completions.create(readBody(request) as unknown as OpenAI.CompletionCreateParamsNonStreaming, sending);
     return new Uint8Array(await (await answer.asResponse()).arrayBuffer());
   }
 
@@ -70,10 +78,11 @@ export function createEngineClient(options: {
     request: EngineRequest,
     signal: AbortSignal,
     isOver: () => "aborted" | "deadline" | null,
+    session?: string,
   ): Promise<{ outcome: EngineOutcome; stale: boolean }> {
     const startedAt = performance.now();
     try {
-      const bytes = await send(request, signal);
+      const bytes = await send(request, signal, session);
       return { outcome: readAnswer(request, bytes, performance.now() - startedAt), stale: false };
     } catch (error) {
       const over = isOver();
@@ -86,7 +95,7 @@ export function createEngineClient(options: {
   return {
     origin,
 
-    async complete(request, { signal, deadlineMs }) {
+    async complete(request, { signal, deadlineMs, session }) {
       if (signal.aborted) return { ok: false, failure: cut("aborted") };
       const controller = new AbortController();
       let over: "aborted" | "deadline" | null = null;
@@ -99,8 +108,9 @@ export function createEngineClient(options: {
       // not AbortSignal.any: a chunk's signal outlives thousands of rows
       signal.addEventListener("abort", onAbort, { once: true });
       try {
-        const first = await attempt(request, controller.signal, () => over);
-        return first.stale ? (await attempt(request, controller.signal, () => over)).outcome : first.outcome;
+        const send = () => attempt(request, controller.signal, () => over, session);
+        const first = await send();
+        return first.stale ? (await send()).outcome : first.outcome;
       } finally {
         clearTimeout(timer);
         signal.removeEventListener("abort", onAbort);

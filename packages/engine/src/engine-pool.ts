@@ -1,10 +1,19 @@
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { AssayError } from "@assay/core";
+import { AssayError, type PromptPrefix } from "@assay/core";
 import type { EngineClient } from "./engine-client.ts";
 import type { EnginePool, EngineSlot } from "./port.ts";
+import { createPrefixHomes, shares } from "./prefix-homes.ts";
 
 /** Pauses between looks at an engine that was lost: soon at first, since most losses are one cut connection. */
 const lookAgainMs = { first: 100, most: 5_000 } as const;
+
+/** A row's prefix draws it to its home while that has at most this many times its fair share of the rows in flight. */
+const mostShare = 1.25;
+/** Rows from the head of the line among which a freed slot looks for one that is at home there. */
+const lookedThrough = 512;
+/** A row may be overtaken by this many times the slots of the pool, then it is served first: a few answers' time. */
+const patience = 4;
 
 interface Engine {
   readonly client: EngineClient;
@@ -17,8 +26,17 @@ interface Engine {
 
 interface Waiter {
   readonly batch: string;
+  readonly prefix: PromptPrefix | undefined;
+  /** rows that came later and were served earlier */
+  overtaken: number;
   readonly give: (engine: Engine) => void;
   readonly refuse: (error: AssayError) => void;
+}
+
+/** An engine for a row, and what going there saves; below nothing: what it would have saved at a home that is full. */
+interface Place {
+  readonly engine: Engine;
+  readonly saves: number;
 }
 
 /** A pool, and what whoever watches its engines does to it. */
@@ -32,7 +50,8 @@ export interface WatchedPool {
 
 /**
  * A pool over engines that are all served alike: at most `inFlight` rows at each, the engine with the fewest taken
- * first. An engine that was lost is looked at until `isBack` says yes; its rows go elsewhere meanwhile.
+ * first, except that rows whose prompts begin alike are kept together (bounded loads: Mirrokni, Thorup, Zadimoghaddam
+ * 2018). An engine that was lost is looked at until `isBack` says yes; its rows go elsewhere meanwhile.
  */
 export function createEnginePool(options: {
   clients: readonly EngineClient[];
@@ -53,16 +72,49 @@ export function createEnginePool(options: {
   const waiters = new Set<Waiter>();
   const drained = new Set<{ rows: number; tell: () => void }>();
   const fences = new Map<string, Map<string, string>>();
+  const homes = createPrefixHomes<Engine>();
   const closing = new AbortController();
+  // every engine that is down listens to it
+  setMaxListeners(0, closing.signal);
+
+  function hasSlot(engine: Engine): boolean {
+    return !engine.down && engine.inFlight < engine.limit;
+  }
+
+  function isOpen(engine: Engine, batch: string): boolean {
+    return !engine.down && fences.get(batch)?.has(engine.client.origin) !== true;
+  }
 
   function freest(batch: string): Engine | null {
-    const fenced = fences.get(batch);
     let best: Engine | null = null;
     for (const engine of engines) {
-      if (engine.down || engine.inFlight >= engine.limit || fenced?.has(engine.client.origin) === true) continue;
+      if (!hasSlot(engine) || !isOpen(engine, batch)) continue;
       if (best === null || engine.inFlight < best.inFlight) best = engine;
     }
     return best;
+  }
+
+  /** Whether one more row is within the share. Fair is what the engine's limit is of all limits, rounded up. */
+  function isWithinShare(engine: Engine, batch: string): boolean {
+    let rows = 1;
+    let slots = 0;
+    for (const one of engines) {
+      if (!isOpen(one, batch)) continue;
+      rows += one.inFlight;
+      slots += one.limit;
+    }
+    return engine.inFlight < Math.ceil((mostShare * rows * engine.limit) / slots);
+  }
+
+  /** Where a row goes now; null while every engine that it may go to is full. A full home is no reason to wait. */
+  function placeFor(batch: string, prefix: PromptPrefix | undefined): Place | null {
+    const home =
+      prefix === undefined
+        ? null
+        : homes.find(prefix, (engine) => isOpen(engine, batch) && isWithinShare(engine, batch));
+    if (home !== null && hasSlot(home.engine)) return { engine: home.engine, saves: home.shared };
+    const engine = freest(batch);
+    return engine === null ? null : { engine, saves: -(home?.shared ?? shares.nothing) };
   }
 
   function allFenced(batch: string): AssayError | null {
@@ -72,19 +124,43 @@ export function createEnginePool(options: {
     return new AssayError("E_ENGINES_FENCED", reason, { where: origin });
   }
 
-  /** Serves who waits, in order, until no slot is left. A waiter whose engines are full does not hold up the others. */
-  function serve(): void {
+  /**
+   * Who is served next, and where: of those whose prefix saves most there, or loses least, the first in line. A waiter
+   * whose engines are full does not hold up the others. Who has been overtaken often enough stands in front of all.
+   */
+  function nextInLine(): (Place & { waiter: Waiter }) | null {
+    if (!engines.some(hasSlot)) return null;
+    const often = patience * pool.capacity;
+    let best: (Place & { waiter: Waiter }) | null = null;
+    let looked = 0;
     for (const waiter of waiters) {
-      if (engines.every((engine) => engine.down || engine.inFlight >= engine.limit)) break;
-      const engine = freest(waiter.batch);
-      if (engine !== null) waiter.give(engine);
+      if (looked >= lookedThrough && best !== null) break;
+      looked += 1;
+      const place = placeFor(waiter.batch, waiter.prefix);
+      if (place === null) continue;
+      if (place.saves === shares.response || waiter.overtaken >= often) return { ...place, waiter };
+      if (best === null || place.saves > best.saves) best = { ...place, waiter };
+    }
+    return best;
+  }
+
+  /** Serves who waits until no slot is left for any of them. */
+  function serve(): void {
+    for (let next = nextInLine(); next !== null; next = nextInLine()) {
+      for (const waiter of waiters) {
+        if (waiter === next.waiter) break;
+        waiter.overtaken += 1;
+      }
+      next.waiter.give(next.engine);
     }
     for (const one of drained) if (waiters.size < one.rows) one.tell();
   }
 
-  function slotOn(engine: Engine): EngineSlot {
+  function slotOn(engine: Engine, prefix: PromptPrefix | undefined): EngineSlot {
     let held = true;
     engine.inFlight += 1;
+    if (prefix !== undefined) homes.note(prefix, engine);
+    const session = prefix?.conversation;
     return {
       origin: engine.client.origin,
       async complete(request, { signal, deadlineMs }) {
@@ -94,7 +170,7 @@ export function createEnginePool(options: {
         if (signal.aborted) stop();
         engine.running.add(own);
         try {
-          const outcome = await engine.client.complete(request, { signal: own.signal, deadlineMs });
+          const outcome = await engine.client.complete(request, { signal: own.signal, deadlineMs, session });
           if (outcome.ok) return outcome;
           if (outcome.failure.kind === "lost") lost(engine, outcome.failure.message);
           const givenUp = outcome.failure.kind === "aborted" && !signal.aborted;
@@ -139,13 +215,13 @@ export function createEnginePool(options: {
   const pool: EnginePool = {
     origins: engines.map(({ client }) => client.origin),
 
-    acquire(batch, signal) {
+    acquire(batch, signal, prefix) {
       if (signal.aborted) return Promise.reject(stopped());
       const refusal = allFenced(batch);
       if (refusal !== null) return Promise.reject(refusal);
-      const engine = freest(batch);
       // who waits already was there first
-      if (engine !== null && waiters.size === 0) return Promise.resolve(slotOn(engine));
+      const place = waiters.size === 0 ? placeFor(batch, prefix) : null;
+      if (place !== null) return Promise.resolve(slotOn(place.engine, prefix));
       return new Promise((resolve, reject) => {
         const leave = (): void => {
           waiters.delete(waiter);
@@ -153,9 +229,11 @@ export function createEnginePool(options: {
         };
         const waiter: Waiter = {
           batch,
+          prefix,
+          overtaken: 0,
           give: (given) => {
             leave();
-            resolve(slotOn(given));
+            resolve(slotOn(given, prefix));
           },
           refuse: (error) => {
             leave();

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { AssayError, canonicalJson, type Profile } from "@assay/core";
 import type { Dispatcher } from "undici";
 import { createEngineClient, type EngineClient } from "./engine-client.ts";
@@ -56,6 +57,8 @@ export function openEngines(options: OpenEnginesOptions): Engines {
   const doubled = origins.find((origin, i) => origins.indexOf(origin) !== i);
   if (doubled !== undefined) throw new AssayError("E_USAGE", "an engine is named twice", { where: doubled });
   const closing = new AbortController();
+  // every engine's watcher and probe listens to it: no leak, whatever Node 20 says from the eleventh on
+  setMaxListeners(0, closing.signal);
   const watched = createEnginePool({ clients, inFlight: options.inFlight ?? blindInFlight, isBack, onWarning });
   const { pool } = watched;
   for (const client of clients) {

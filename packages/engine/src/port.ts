@@ -1,4 +1,4 @@
-import type { EngineOutcome, EngineRequest, Pin } from "@assay/core";
+import type { EngineOutcome, EngineRequest, Pin, PromptPrefix } from "@assay/core";
 
 /**
  * The engines of a worker. A pool limits how many rows are in flight per engine over all chunks of the worker, and
@@ -9,11 +9,13 @@ export interface EnginePool {
   readonly origins: readonly string[];
 
   /**
-   * A slot on the live engine with the fewest rows in flight, in the order of asking. Waits while all slots are taken
-   * or every engine is down. `batch` says whose fences hold. Rejects with E_ABORTED when the signal aborts, and with
-   * E_ENGINES_FENCED when every engine is fenced for the batch.
+   * A slot on the engine where a row with this prefix was sent last, while that one lives and has at most 1.25 times
+   * its fair share of the rows in flight; else on the live engine with the fewest. Waits while all slots are taken or
+   * every engine is down; a slot never waits while a row does. Served in the order of asking, except that a freed slot
+   * first goes to a row whose prefix is at home there; nobody is overtaken for ever. `batch` says whose fences hold.
+   * Rejects with E_ABORTED when the signal aborts, and with E_ENGINES_FENCED when every engine is fenced for the batch.
    */
-  acquire(batch: string, signal: AbortSignal): Promise<EngineSlot>;
+  acquire(batch: string, signal: AbortSignal, prefix?: PromptPrefix): Promise<EngineSlot>;
 
   /** Rows that wait for a slot now. */
   readonly waiting: number;

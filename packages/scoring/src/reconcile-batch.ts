@@ -1,4 +1,4 @@
-import { type BatchFile, isRunnable } from "@assay/core";
+import { type BatchFile, chunksInOrder, isRunnable } from "@assay/core";
 import type { Job, JobQueue } from "@assay/queue";
 import type { ObjectStore } from "@assay/store";
 import { readControl } from "./control-log.ts";
@@ -12,15 +12,16 @@ export const windowChunks = 5_000;
 
 /**
  * The one function behind submit, resume and "Redis was wiped": plan minus shards = jobs to have. Adds the jobs of
- * missing chunks that are in no list of the queue, a job in limbo being removed first (protocol V5). Idempotent;
- * anybody may run it at any time, several at once included. Adds nothing for a batch that is paused or ended.
- * Returns the number of missing chunks, 0 when the batch is ready to be finalized.
+ * missing chunks that are in no list of the queue, in the batch's own order, a job in limbo being removed first
+ * (protocol V5). Idempotent; anybody may run it at any time, several at once included. Adds nothing for a batch that is
+ * paused or ended. Returns the number of missing chunks, 0 when the batch is ready to be finalized.
  */
 export async function reconcileBatch(store: ObjectStore, queue: JobQueue, file: BatchFile): Promise<number> {
   const control = await readControl(store, file.batch);
-  const { missing } = await readLedger(store, file);
+  const { done, missing } = await readLedger(store, file);
   if (!isRunnable(control.state)) return missing.length;
-  const wanted: Job[] = missing.slice(0, windowChunks).map((chunk) => ({ batch: file.batch, chunk }));
+  const next = chunksInOrder(file).filter((chunk) => done[chunk] !== 1);
+  const wanted = Array.from(next.subarray(0, windowChunks), (chunk): Job => ({ batch: file.batch, chunk }));
   const absent = await queue.missing(wanted);
   if (absent.length > 0) {
     await queue.remove(absent);

@@ -5,6 +5,7 @@ import {
   isBadLine,
   isRunnable,
   makeBadRow,
+  promptPrefix,
   type ResultRow,
   rowsOf,
   shardKey,
@@ -63,11 +64,11 @@ export async function scoreChunk(
   // every row that waits listens to it: no leak, whatever Node 20 says from the eleventh on
   setMaxListeners(0, signal);
   const rowPorts: RowPorts = { pool: ports.pool, clock, startedAt: clock.now(), signal };
-  const asking = lines.flatMap((line): Promise<ResultRow>[] =>
-    isBadLine(line)
-      ? [Promise.resolve(makeBadRow(file, line, clock.now()))]
-      : rowsOf(line).map((row) => scoreRow(rowPorts, context, row)),
-  );
+  const asking = lines.flatMap((line): Promise<ResultRow>[] => {
+    if (isBadLine(line)) return [Promise.resolve(makeBadRow(file, line, clock.now()))];
+    const prefix = promptPrefix(line);
+    return rowsOf(line).map((row) => scoreRow(rowPorts, context, row, prefix));
+  });
   options.onLined();
   const rows = await allOrFirstError(asking, () => stop.abort());
 

@@ -7,6 +7,7 @@ import {
   type EngineFailure,
   emptyOutcome,
   makeResultRow,
+  type PromptPrefix,
   type ResultRow,
   type Row,
   type RowOutcome,
@@ -36,17 +37,23 @@ const pauseMs = { first: 500, most: 15_000 } as const;
 /**
  * Scores one row: a slot, one or two requests in it, the verdict, the result. A row that fails is a result, too.
  * A loaded engine is waited for, a lost one is replaced by another or waited for, and neither is charged to the row.
- * Rejects with E_ABORTED or E_ENGINES_FENCED only.
+ * `prefix` is what its prompt shares with other rows. Rejects with E_ABORTED or E_ENGINES_FENCED only.
  */
-export async function scoreRow(ports: RowPorts, context: BatchContext, row: Row): Promise<ResultRow> {
+export async function scoreRow(
+  ports: RowPorts,
+  context: BatchContext,
+  row: Row,
+  prefix?: PromptPrefix,
+): Promise<ResultRow> {
   const { file } = context;
   const built = buildRequest(row, { ...file, profile: context.profile }, context.way);
   if (built.kind === "unasked") return makeResultRow(file, row, unaskedOutcome(built), ports.clock.now());
 
   let queueMs: number | null = null;
   let waitMs: number = pauseMs.first;
+  let drawnBy = prefix;
   for (let attempts = 1; ; ) {
-    const slot = await ports.pool.acquire(file.batch, ports.signal);
+    const slot = await ports.pool.acquire(file.batch, ports.signal, drawnBy);
     try {
       queueMs ??= ports.clock.now() - ports.startedAt;
       const asked = await ask(ports, context, built, slot);
@@ -54,6 +61,8 @@ export async function scoreRow(ports: RowPorts, context: BatchContext, row: Row)
       if (next === "aborted") throw new AssayError("E_ABORTED", "stopped while the row was scored");
       if (next === "elsewhere") ports.pool.fence(file.batch, slot.origin, failureWords(asked));
       if (next === "busy" || next === "again") {
+        // not back to where it was refused or failed, when another has room
+        drawnBy = undefined;
         // in the slot: an engine that has too much is not sent another row meanwhile
         await ports.clock.sleep(Math.max(retryAfter(asked) ?? waitMs, pauseMs.first), ports.signal);
         waitMs = Math.min(waitMs * 2, pauseMs.most);

@@ -7,6 +7,7 @@ import {
   batchKey,
   batchName,
   batchSha256,
+  type ChunkOrder,
   type ChunkPlan,
   formatVersion,
   layoutVersion,
@@ -31,6 +32,8 @@ export interface SubmitSettings extends WalkSettings {
   readonly keepReasoning: BatchFile["keep_reasoning"];
   readonly maxBad: number;
   readonly maxFailed: number;
+  /** mixed where it is left out */
+  readonly order?: ChunkOrder;
   readonly software: string;
   readonly createdAt: string;
 }
@@ -74,6 +77,7 @@ export async function planBatch(
     keep_reasoning: settings.keepReasoning,
     max_bad: settings.maxBad,
     max_failed: settings.maxFailed,
+    order: settings.order ?? "mixed",
     created_at: settings.createdAt,
     software: settings.software,
     inputs: tally.inputs,
@@ -86,7 +90,7 @@ export async function planBatch(
  * Makes the planned batch exist in the store. Does nothing when it is there already ("exists"). Else pass 2: builds
  * each chunk again and compares its hash *before* its put, so that nothing wrong can ever stand under a name, and
  * puts batch.json last (protocol V1). Kills, reruns and a second submitter are harmless. Returns the stored batch.json,
- * which is another submitter's when that one was first (name and tags may differ, the identity does not).
+ * which is another submitter's when that one was first (name, tags and order may differ, the identity does not).
  * Throws E_INPUT_CHANGED when the input is not the one that was planned, E_NAME_TAKEN on a name with another identity.
  */
 export async function stageBatch(

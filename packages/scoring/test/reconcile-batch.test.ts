@@ -1,4 +1,12 @@
-import { AssayError, type BatchFile, type ControlState, isAssayError, sha256, shardKey } from "@assay/core";
+import {
+  AssayError,
+  type BatchFile,
+  type ControlState,
+  chunksInOrder,
+  isAssayError,
+  sha256,
+  shardKey,
+} from "@assay/core";
 import type { Job, JobQueue } from "@assay/queue";
 import { inProcessQueue } from "@assay/queue/in-process";
 import { memoryStore } from "@assay/testkit";
@@ -15,8 +23,12 @@ beforeEach(() => {
 });
 
 /** A plan of so many chunks; their rows are not looked at here. */
-async function planOf(chunks: number, name = "many-0000000000000000"): Promise<BatchFile> {
-  const { file } = await plan(records(1));
+async function planOf(
+  chunks: number,
+  name = "many-0000000000000000",
+  order: BatchFile["order"] = "mixed",
+): Promise<BatchFile> {
+  const { file } = await plan(records(1), { order });
   return {
     ...file,
     batch: name,
@@ -97,7 +109,7 @@ describe("reconcile-batch", () => {
   });
 
   test("no more than a window stands in the queue, and the next round goes on behind it", async () => {
-    const file = await planOf(windowChunks + 300);
+    const file = await planOf(windowChunks + 300, "many-0000000000000000", "file");
     const queue = noting(inProcessQueue("q"));
     expect(await reconcileBatch(store, queue, file)).toBe(windowChunks + 300);
     expect(queue.added).toHaveLength(windowChunks);
@@ -106,6 +118,35 @@ describe("reconcile-batch", () => {
     expect(queue.added.slice(windowChunks).map(({ chunk }) => chunk)).toEqual(
       Array.from({ length: 100 }, (_, k) => windowChunks + k),
     );
+  });
+
+  test("more than 100 chunks run mixed, in one order for every worker and every round; in file order where wished", async () => {
+    for (const [order, chunks] of [
+      ["mixed", 400],
+      ["file", 400],
+      ["mixed", 100],
+    ] as const) {
+      store = memoryStore();
+      const file = await planOf(chunks, "many-0000000000000000", order);
+      const ascending = [...Array(chunks).keys()];
+      const expected = [...chunksInOrder(file)];
+      if (order === "mixed" && chunks > 100) expect(expected).not.toEqual(ascending);
+      else expect(expected).toEqual(ascending);
+
+      const queue = noting(inProcessQueue("q"));
+      await reconcileBatch(store, queue, file);
+      expect(queue.added.map(({ chunk }) => chunk)).toEqual(expected);
+      // taken in that order, not only added
+      const taken: number[] = [];
+      for (let i = 0; i < 30; i += 1) taken.push((await queue.take(never))?.job.chunk ?? -1);
+      expect(taken).toEqual(expected.slice(0, 30));
+
+      // Redis is wiped and another worker looks: the rest, in the same order
+      commit(file, ...taken);
+      const wiped = noting(inProcessQueue("q"));
+      expect(await reconcileBatch(store, wiped, structuredClone(file))).toBe(chunks - 30);
+      expect(wiped.added.map(({ chunk }) => chunk)).toEqual(expected.slice(30));
+    }
   });
 
   test("a job in limbo, whose id blocks its own adding, is removed first", async () => {

@@ -90,6 +90,20 @@ describe("score-chunk: what is committed", () => {
     expect(chats).toEqual(Array.from({ length: 16 }, (_, k) => `r${k}|is it right`));
   });
 
+  test("siblings stand in line next to each other, and all rows of a line say what they share", async () => {
+    const four = { principles: ["a", "b", "c", "d"] };
+    const text = [record(0, four), record(1, four), record(2), record(3, { ...four, prompt: "say more" })].join("\n");
+    const { run, pool } = await open({ text: `${text}\n`, slots: 2 });
+    await run();
+    const [first, second, third, fourth] = [0, 4, 8, 9].map((row) => pool.prefixes[row]);
+    expect(pool.prefixes).toEqual([...Array(4).fill(first), ...Array(4).fill(second), third, ...Array(4).fill(fourth)]);
+    // one conversation, other responses
+    expect(new Set([first, second, third].map((prefix) => prefix?.conversation)).size).toBe(1);
+    expect(first?.response).not.toBe(second?.response);
+    expect(third?.response).toBeNull();
+    expect(fourth?.conversation).not.toBe(first?.conversation);
+  });
+
   test("the worker may go on once the rows stand in line, before they are answered", async () => {
     const stop = new AbortController();
     const { run, pool, lined } = await open({ script: () => "hang", signal: stop.signal });

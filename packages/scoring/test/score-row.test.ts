@@ -21,6 +21,7 @@ const line: ResponseLine = {
 };
 const row = { ...rowsOf(line)[0]!, line };
 const text = "r7|is it right";
+const prefix = { conversation: "c", response: "r" };
 
 /** Scores one row against a script that is told the how-many-th request of the row this is. */
 async function score(
@@ -42,7 +43,7 @@ async function score(
   const clock = immediateClock();
   const ports = { pool, clock, startedAt: clock.now(), signal: options.signal ?? never };
   const asked = { ...row, line: { ...line, response: options.response ?? line.response } };
-  const scoring = scoreRow(ports, contextOf(file, options.context), asked);
+  const scoring = scoreRow(ports, contextOf(file, options.context), asked, prefix);
   return { pool, clock, scoring, result: await scoring.catch((error: unknown) => ({ error })) };
 }
 
@@ -237,6 +238,14 @@ describe("score-row", () => {
       expect(pool.fences()).toEqual([expect.stringMatching(/^test-[0-9a-f]{16} http:\/\/a: .*scripted/)]);
       const slot = await pool.acquire("another-0000000000000000", never);
       expect(slot.origin).toBe("http://a");
+    },
+  );
+
+  test.each(["busy", "server_error"] as const)(
+    "a row that was answered %s is not drawn back to that engine; one that lost its engine is drawn to its next home",
+    async (kind) => {
+      const { pool } = await score(at(["lost", kind, "lost"]), { slots: 4 });
+      expect(pool.prefixes).toEqual([prefix, prefix, undefined, undefined]);
     },
   );
 

@@ -6,6 +6,7 @@ import {
   type EngineOutcome,
   type EngineRequest,
   type PositionLogprobs,
+  type PromptPrefix,
   type ReadRequest,
   sha256,
 } from "@assay/core";
@@ -16,6 +17,8 @@ import { turn } from "./immediate-clock.ts";
 export interface ScriptedPool extends EnginePool {
   /** every request, in the order in which it was sent */
   readonly log: readonly Ask[];
+  /** what each row that asked for a slot said of its prompt's beginning, in the order of asking */
+  readonly prefixes: readonly (PromptPrefix | undefined)[];
   /** fences that stand now, as "batch origin: reason" */
   readonly fences: () => string[];
   /** rows that hold a slot now */
@@ -75,6 +78,7 @@ export function scriptedPool(
   const engines = origins.map((origin) => ({ origin, inFlight: 0, down: false }));
   type Engine = (typeof engines)[number];
   const log: Ask[] = [];
+  const prefixes: (PromptPrefix | undefined)[] = [];
   const asked = new Map<string, number>();
   const rows: string[] = [];
   const fenced = new Map<string, Map<string, string>>();
@@ -159,10 +163,12 @@ export function scriptedPool(
   return {
     origins,
     log,
+    prefixes,
     fences: () =>
       [...fenced].flatMap(([batch, of]) => [...of].map(([origin, reason]) => `${batch} ${origin}: ${reason}`)),
     inFlight: () => engines.reduce((sum, { inFlight }) => sum + inFlight, 0),
-    acquire(batch, signal) {
+    acquire(batch, signal, prefix) {
+      prefixes.push(prefix);
       if (signal.aborted) return Promise.reject(new AssayError("E_ABORTED", "stopped"));
       const refused = refusal(batch);
       if (refused !== null) return Promise.reject(refused);

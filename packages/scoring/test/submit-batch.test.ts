@@ -87,6 +87,7 @@ describe("submit-batch: identity", () => {
     ["tags", { tags: { team: "rl" } }],
     ["a name", { name: "nightly" }],
     ["limits", { maxBad: 0, maxFailed: 1 }],
+    ["the order of its chunks", { order: "file" }],
     ["what is kept of the reasoning", { keepReasoning: "all" }],
     ["the software", { software: "9.9.9", createdAt: "2027-01-01T00:00:00.000Z" }],
   ];

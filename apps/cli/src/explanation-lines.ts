@@ -1,0 +1,237 @@
+import { type Explanation, type PolicyGiven, visibleText } from "@assay/core";
+import { count, counted, duration } from "./say.ts";
+
+/**
+ * The same for people. `command` is what was typed, to be typed again with a flag more; `asksAgain`: what is not stored
+ * follows from an engine.
+ */
+export function explanationLines(explanation: Explanation, command: string, asksAgain: boolean): string[] {
+  const { batch, row_index, rows, id, input, input_line, response_index, principle_index, chunk } = explanation;
+  const place = response_index === null ? "" : `, response ${response_index}, principle ${principle_index}`;
+  return [
+    `${batch}  row ${row_index} of ${count(rows)}`,
+    line("from", `${visibleText(input)}:${input_line}, id ${visibleText(id)}${place}; chunk ${chunk}`),
+    ...(explanation.group === null ? [] : [line("group", visibleText(explanation.group))]),
+    line(
+      "model",
+      `${explanation.model}${explanation.revision === null ? "" : `@${explanation.revision}`}, profile ${explanation.profile}`,
+    ),
+    ...(explanation.simulated === true ? [line("simulated", "this reward is no judgement")] : []),
+    ...askLines(explanation, command),
+    ...resultLines(explanation, command, asksAgain),
+    ...otherLines(explanation),
+    ...reasoningLines(explanation, command),
+    ...curlLines(explanation),
+  ];
+}
+
+export function line(name: string, text: string): string {
+  return `  ${name.padEnd(14)}${text}`;
+}
+
+/** Text of several lines, set in, with nothing hidden. */
+export function textLines(text: string): string[] {
+  return text.split("\n").map((one) => `    │ ${visibleText(one.replaceAll("\t", "  "))}`);
+}
+
+function askLines({ asks, request }: Explanation, command: string): string[] {
+  if (asks === null || request === null) return [];
+  const { sampling } = request;
+  const sampled = `temperature ${sampling.temperature}, top_p ${sampling.top_p}, top_k ${sampling.top_k}, min_p ${sampling.min_p}`;
+  return [
+    "",
+    "what it asks",
+    line("principle", visibleText(asks.principle)),
+    line("conversation", `${counted(asks.turns, "turn")}, ${counted(asks.conversation_chars, "character")}`),
+    line("response", counted(asks.response_chars, "character")),
+    line(
+      "changed",
+      `${counted(request.neutralised, "special string")} broken up, ${request.stripped_chars === null ? "nothing" : counted(request.stripped_chars, "character")} of the policy's thinking cut off`,
+    ),
+    ...(request.unasked !== null
+      ? [line("request", `none: ${request.unasked.why}`)]
+      : [
+          line("request", `POST ${request.url}${request.requests === 2 ? ", the first of two" : ""}`),
+          line(
+            "sampling",
+            `${sampled}; at most ${count(request.max_tokens)} tokens, ${request.seed === null ? "no seed" : `seed ${request.seed}`}`,
+          ),
+        ]),
+    line("row_key", keyText(request)),
+    ...(asks.messages === undefined
+      ? [line("texts", `${command} --text shows them, and the request as curl`)]
+      : [
+          ...asks.messages.flatMap(({ role, content }) => [
+            line(visibleText(role), "as stored"),
+            ...textLines(content),
+          ]),
+          line("response", "as stored"),
+          ...textLines(asks.response ?? ""),
+        ]),
+  ];
+}
+
+function keyText({ row_key, stored_row_key, row_key_is_stored }: NonNullable<Explanation["request"]>): string {
+  if (row_key_is_stored === null) return `${row_key ?? "none"}, made anew; none is stored yet`;
+  if (!row_key_is_stored)
+    return `NOT the stored one: ${row_key ?? "none"} made anew, ${stored_row_key ?? "none"} stored`;
+  if (row_key === null) return "none, as stored: the row was not asked";
+  return `${row_key}, made anew: the stored one`;
+}
+
+function resultLines(explanation: Explanation, command: string, asksAgain: boolean): string[] {
+  const { result } = explanation;
+  if (result === null)
+    return [
+      "",
+      "what came of it",
+      line("status", "not scored yet: its chunk has no shard"),
+      line("next", "assay status BATCH says how far it is"),
+    ];
+  const tokens = `${count(result.prompt_tokens ?? 0)} in${result.cached_tokens === null ? "" : ` (${count(result.cached_tokens)} cached)`}, ${count(result.completion_tokens ?? 0)} out`;
+  const took = result.latency_ms === null ? "" : `, ${duration(result.latency_ms / 1_000)}`;
+  const waited = result.queue_ms === null ? "" : ` after ${duration(result.queue_ms / 1_000)} in the queue`;
+  return [
+    "",
+    "what came of it",
+    line("status", `${result.status}: ${result.means}`),
+    ...(result.error_code === null
+      ? []
+      : [line("error", `${result.error_code}  ${visibleText(result.error_message ?? "")}`)]),
+    ...(result.status === "ok" ? [] : [line("next", result.next)]),
+    ...(result.finish_reason === null ? [] : [line("finish_reason", visibleText(result.finish_reason))]),
+    ...(result.completion_tokens === null ? [] : [line("tokens", tokens)]),
+    line(
+      "engine",
+      `${result.engine ?? "none"}; ${result.scored_at}${took}${waited}${result.attempts === null ? "" : `, ${counted(result.attempts, "attempt")}`}`,
+    ),
+    ...rewardLines(result, explanation.request?.sampling.temperature ?? 0),
+    ...(asksAgain || result.completion_tokens === null
+      ? []
+      : [line("last tokens", `their ids are not stored; ${command} --engine URL asks again and shows them`)]),
+  ];
+}
+
+type Result = NonNullable<Explanation["result"]>;
+
+function rewardLines(result: Result, temperature: number): string[] {
+  const { arithmetic, yes, no, answer } = result;
+  if (arithmetic === null) return [];
+  const [formula, ...steps] = arithmetic;
+  return [
+    "",
+    result.reward === null ? "what was read, without a reward" : "the reward",
+    ...(answer === null
+      ? []
+      : [line("answer", `${JSON.stringify(visibleText(answer))}${unlikely(result, temperature)}`)]),
+    line("logprob(Yes)", `${result.logprob_yes}  ${wordText(yes)}`),
+    line("logprob(No)", `${result.logprob_no}  ${wordText(no)}`),
+    ...(result.floored === true
+      ? [line("floored", "the lesser of the two is a bound: the server did not list it")]
+      : []),
+    line("reward", `= ${formula}`),
+    ...steps.map((step) => line("", `= ${step}`)),
+    line("", clipText(result)),
+    line(
+      "mass",
+      `${result.yes_no_mass ?? "not known"} of the probability is on the two (at least ${result.min_mass} is wanted)`,
+    ),
+    line("read", readText(result.read)),
+  ];
+}
+
+function wordText(word: Result["yes"]): string {
+  if (word === null) return "summed over every form of the word";
+  return `${JSON.stringify(word.word)}, id ${word.id ?? "of the engine's own tokenizer"}`;
+}
+
+function clipText({ clipped, reward, reward_is_arithmetic }: Result): string {
+  const clip =
+    clipped.length === 0 ? "neither is under -50: nothing is clipped" : `clipped at -50: ${clipped.join(" and ")}`;
+  if (reward === null) return `${clip}; the status is not ok, so the reward is null`;
+  return `${clip}; ${reward_is_arithmetic === true ? "the stored reward" : `NOT the stored reward, ${reward}`}`;
+}
+
+/** At a temperature the less likely word may be sampled: answer and reward disagree, and both are right. */
+function unlikely({ answer, yes, no, logprob_yes, logprob_no }: Result, temperature: number): string {
+  const likelier = (logprob_yes ?? 0) > (logprob_no ?? 0) ? yes : no;
+  if (likelier === null || answer === likelier.word || logprob_yes === logprob_no) return "";
+  return `, though ${JSON.stringify(likelier.word)} was likelier: at temperature ${temperature} that happens`;
+}
+
+function readText(read: string | null): string {
+  if (read === "two-step") return "two-step: the answer first, then one token on exactly its ids before the verdict";
+  if (read === "ids") return "ids: one request that names the ids of every form of Yes and No";
+  return read === null ? "nothing was read" : visibleText(read);
+}
+
+function otherLines({ result, others, profile }: Explanation): string[] {
+  if (result === null) return [];
+  if (others === null)
+    return [
+      "",
+      "others would have given",
+      line("NVIDIA", `nothing: its programs read another model than those of profile ${profile}`),
+    ];
+  return [
+    "",
+    "others would have given",
+    ...policyLines(others, "from what is stored"),
+    line("", "The model card's own snippet reads scores after the sampling's filters: mostly 50 or -50."),
+  ];
+}
+
+export function policyLines(given: readonly PolicyGiven[], from: string): string[] {
+  return given.flatMap(({ policy, source, outcomes, unknown }) => [
+    line("NVIDIA", `${policy} (${source})`),
+    ...outcomes.map(({ reward, when }) =>
+      line("", `  ${signed(reward)}${when.length === 0 ? "" : ` if ${when.join(", and ")}`}`),
+    ),
+    ...(unknown === null ? [] : [line("", `  ${outcomes.length === 0 ? "" : "else "}not known ${from}: ${unknown}`)]),
+  ]);
+}
+
+export function signed(value: number): string {
+  return `${value > 0 ? "+" : ""}${Number(value.toFixed(4))}`;
+}
+
+function reasoningLines({ result, reasoning }: Explanation, command: string): string[] {
+  if (reasoning === null || result?.completion_tokens == null) return [];
+  const head = ["", "the end of the reasoning"];
+  if (reasoning.end === null) {
+    const rule = reasoning.keep === "none" ? "this batch keeps none" : "this batch keeps it of failed rows alone";
+    return [...head, line("not kept", `${rule}; --keep-reasoning all keeps it, given when a batch is first submitted`)];
+  }
+  const isAll = reasoning.end.length === reasoning.kept_chars;
+  return [
+    ...head,
+    line(
+      "kept",
+      `${counted(reasoning.kept_chars, "character")}${isAll ? "" : `, the last ${reasoning.end.length} of them here; ${command} --text shows all`}`,
+    ),
+    ...textLines(reasoning.end),
+  ];
+}
+
+function curlLines({ request, simulated, model }: Explanation): string[] {
+  if (request?.curl === undefined) return [];
+  return [
+    "",
+    `the ${request.requests === 2 ? "first " : ""}request, for a shell`,
+    ...(request.ids_left_out
+      ? [line("ids", "are the engine's own and not stored: the 20 likeliest tokens are asked for in their place")]
+      : []),
+    ...(simulated === true
+      ? [
+          line(
+            "engine",
+            `simulated, and gone with its process; assay sim --model ${model} starts another and prints its URL`,
+          ),
+        ]
+      : []),
+    ...(request.has_key
+      ? []
+      : [line("key", 'where the engine wants one: -H "Authorization: Bearer $ASSAY_ENGINE_KEY"')]),
+    ...request.curl,
+  ];
+}
