@@ -44,8 +44,8 @@ export interface WatchedPool {
   readonly pool: EnginePool;
   /** Rows that may be in flight at an engine from now on; what is over it ends as it ends. */
   setLimit(origin: string, limit: number): void;
-  /** Gives an engine up that answers no more: its rows in flight are lost to it at once. */
-  lose(origin: string, why: string): void;
+  /** Gives an engine up that answers no more: its rows in flight are lost to it at once. False when it was down already. */
+  lose(origin: string, why: string): boolean;
 }
 
 /**
@@ -306,9 +306,12 @@ export function createEnginePool(options: {
     },
     lose(origin, why) {
       const engine = named(origin);
-      if (engine === undefined || engine.down) return;
+      if (engine === undefined) return false;
+      const isNew = !engine.down;
       lost(engine, why);
+      // also of an engine that is down already: what hangs there would wait for its deadline
       for (const running of engine.running) running.abort();
+      return isNew;
     },
   };
 }

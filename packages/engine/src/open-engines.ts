@@ -42,6 +42,8 @@ export interface Engines {
 }
 
 const healthLimitMs = 5_000;
+/** A restarting proxy or a lost packet is over sooner. */
+const goneMs = 15_000;
 /** One token behind the prefills of a full engine. */
 const tokenLimitMs = 30_000;
 /** Rows in flight at an engine that tells nothing about itself, and until it has. */
@@ -68,10 +70,9 @@ export function openEngines(options: OpenEnginesOptions): Engines {
       everyMs: options.lookEveryMs ?? 5_000,
       hungMs: options.hungMs ?? 60_000,
       setLimit: (limit) => watched.setLimit(client.origin, limit),
-      onHung: () => {
-        const reason = "no token although rows run";
-        watched.lose(client.origin, reason);
-        options.onHung?.(client.origin, reason);
+      goneMs,
+      onHung: (reason) => {
+        if (watched.lose(client.origin, reason)) options.onHung?.(client.origin, reason);
       },
       signal: closing.signal,
     });

@@ -12,8 +12,10 @@ export interface WatchOptions {
   readonly everyMs: number;
   /** no token in this long, with rows running: the engine hangs, whatever /health says */
   readonly hungMs: number;
+  /** nobody listens at its port for this long: rows in flight may hang on open connections that nobody serves */
+  readonly goneMs: number;
   readonly setLimit: (limit: number) => void;
-  readonly onHung: () => void;
+  readonly onHung: (reason: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -27,8 +29,15 @@ const answerLimitMs = 10_000;
 export async function watchEngine(client: EngineClient, options: WatchOptions): Promise<void> {
   let limiter: LimiterState | null = null;
   let progress: { tokens: number; startedAt: number | null; at: number } | null = null;
+  let goneSince: number | null = null;
   while (!options.signal.aborted) {
-    const metrics = await look(client);
+    const { status, body } = await client.ask("/metrics", undefined, answerLimitMs);
+    const metrics: EngineMetrics | null = status === 200 && typeof body === "string" ? readMetrics(body) : null;
+    if (status !== 0 || !isRefused(body)) goneSince = null;
+    else {
+      goneSince ??= performance.now();
+      if (performance.now() - goneSince >= options.goneMs) options.onHung("nobody listens at its port");
+    }
     if (metrics !== null) {
       limiter = limiter === null ? startLimiter(metrics.kvTokens, options.liveTokens) : nextLimit(limiter, metrics);
       if (options.inFlight === null) options.setLimit(limiter.limit);
@@ -41,14 +50,14 @@ export async function watchEngine(client: EngineClient, options: WatchOptions): 
       if (moved) progress = { tokens: metrics.generationTokens, startedAt: metrics.startedAt, at: now };
       else if (progress !== null && now - progress.at >= options.hungMs) {
         progress = null;
-        options.onHung();
+        options.onHung("no token although rows run");
       }
     }
     await sleep(options.everyMs, undefined, { signal: options.signal, ref: false }).catch(() => {});
   }
 }
 
-async function look(client: EngineClient): Promise<EngineMetrics | null> {
-  const { status, body } = await client.ask("/metrics", undefined, answerLimitMs);
-  return status === 200 && typeof body === "string" ? readMetrics(body) : null;
+/** A time-out is no refusal: the API server of a full engine may be slow to answer. */
+function isRefused(code: unknown): boolean {
+  return code === "ECONNREFUSED" || code === "EHOSTUNREACH" || code === "ENOTFOUND";
 }

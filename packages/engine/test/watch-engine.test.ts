@@ -2,7 +2,7 @@ import { buildRequest, profileByName } from "@assay/core";
 import { startSimulator } from "@assay/simulator";
 import { afterEach, expect, test } from "@jest/globals";
 import { Agent } from "undici";
-import { createEngineClient } from "../src/engine-client.ts";
+import { createEngineClient, type EngineClient } from "../src/engine-client.ts";
 import { openEngines } from "../src/open-engines.ts";
 import { probeRow } from "../src/probe-template.ts";
 import { engineAgentOptions } from "../src/undici-fetch.ts";
@@ -34,6 +34,7 @@ test("the first look sets a limit from the engine's KV cache; a fixed one is lef
       liveTokens: 2_000,
       everyMs: 1,
       hungMs: 60_000,
+      goneMs: 60_000,
       setLimit: (limit) => {
         limits.push(limit);
         looking.abort();
@@ -45,6 +46,38 @@ test("the first look sets a limit from the engine's KV cache; a fixed one is lef
   expect(limits).toEqual([64]);
   await watch(7);
   expect(limits).toEqual([64]);
+});
+
+test("an engine at whose port nobody listens is given up, one that is slow to answer is not", async () => {
+  const looking = new AbortController();
+  const watch = async (code: string, looks: number): Promise<string[]> => {
+    const given: string[] = [];
+    let left = looks;
+    const stop = new AbortController();
+    const client: EngineClient = {
+      origin: "http://gone",
+      complete: () => Promise.reject(new Error("not asked")),
+      ask: async () => {
+        left -= 1;
+        if (left <= 0) stop.abort();
+        return { status: 0, body: code };
+      },
+    };
+    const signal = AbortSignal.any([looking.signal, stop.signal]);
+    await watchEngine(client, {
+      inFlight: null,
+      liveTokens: 1,
+      everyMs: 1,
+      hungMs: 60_000,
+      goneMs: 0,
+      setLimit: () => {},
+      onHung: (reason) => given.push(reason),
+      signal,
+    });
+    return given;
+  };
+  expect((await watch("ECONNREFUSED", 3)).length).toBeGreaterThan(0);
+  expect(await watch("no answer within 10000 ms", 3)).toEqual([]);
 });
 
 test("an engine that writes no token although a row runs is given up, and its row is lost to it, not failed", async () => {
