@@ -7,6 +7,8 @@ import { createEnginePool } from "../src/engine-pool.ts";
 import type { EnginePool, EngineSlot } from "../src/port.ts";
 import { longTails, playRows, siblings } from "./busy-pool.ts";
 
+/** Longer than usual: one pool, and all of its laws about slots, fences, lost engines and locality. */
+
 const never = new AbortController().signal;
 setMaxListeners(0, never);
 const request: ReadRequest = { kind: "read", model: "m", promptTokenIds: [], logprobTokenIds: [] };
