@@ -71,6 +71,7 @@ export function openEngines(options: OpenEnginesOptions): Engines {
       hungMs: options.hungMs ?? 60_000,
       setLimit: (limit) => watched.setLimit(client.origin, limit),
       goneMs,
+      onGone: (reason) => void watched.lose(client.origin, reason),
       onHung: (reason) => {
         if (watched.lose(client.origin, reason)) options.onHung?.(client.origin, reason);
       },

@@ -16,6 +16,8 @@ export interface WatchOptions {
   readonly goneMs: number;
   readonly setLimit: (limit: number) => void;
   readonly onHung: (reason: string) => void;
+  /** may be called at every look; an engine that still loads its weights is gone, too, and needs no mending */
+  readonly onGone: (reason: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -36,7 +38,7 @@ export async function watchEngine(client: EngineClient, options: WatchOptions): 
     if (status !== 0 || !isRefused(body)) goneSince = null;
     else {
       goneSince ??= performance.now();
-      if (performance.now() - goneSince >= options.goneMs) options.onHung("nobody listens at its port");
+      if (performance.now() - goneSince >= options.goneMs) options.onGone("nobody listens at its port");
     }
     if (metrics !== null) {
       limiter = limiter === null ? startLimiter(metrics.kvTokens, options.liveTokens) : nextLimit(limiter, metrics);

@@ -40,6 +40,7 @@ test("the first look sets a limit from the engine's KV cache; a fixed one is lef
         looking.abort();
       },
       onHung: () => {},
+      onGone: () => {},
       signal: looking.signal,
     });
   await watch(null);
@@ -71,12 +72,14 @@ test("an engine at whose port nobody listens is given up, one that is slow to an
       hungMs: 60_000,
       goneMs: 0,
       setLimit: () => {},
-      onHung: (reason) => given.push(reason),
+      onHung: (reason) => given.push(`hung: ${reason}`),
+      onGone: (reason) => given.push(reason),
       signal,
     });
     return given;
   };
-  expect((await watch("ECONNREFUSED", 3)).length).toBeGreaterThan(0);
+  // gone and not hung: a hook must not restart an engine that still loads its weights
+  expect(new Set(await watch("ECONNREFUSED", 3))).toEqual(new Set(["nobody listens at its port"]));
   expect(await watch("no answer within 10000 ms", 3)).toEqual([]);
 });
 
