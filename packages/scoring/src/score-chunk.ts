@@ -13,12 +13,13 @@ import {
 import type { EncodeShard } from "@assay/datasets";
 import type { EnginePool } from "@assay/engine";
 import type { ObjectStore } from "@assay/store";
+import type { RowPorts } from "./ask-row.ts";
 import type { BatchContext } from "./batch-context.ts";
 import type { Clock } from "./clock.ts";
 import { commitShard } from "./commit-shard.ts";
 import { readControl } from "./control-log.ts";
 import { readRows } from "./read-rows.ts";
-import { type RowPorts, scoreRow } from "./score-row.ts";
+import { scoreRow } from "./score-row.ts";
 import { waitForStore } from "./wait-for-store.ts";
 
 export type ChunkOutcome =

@@ -1,0 +1,76 @@
+import { type Asked, AssayError, askVerdict, type PromptPrefix, type RowOutcome } from "@assay/core";
+import type { EnginePool, EngineSlot } from "@assay/engine";
+import type { BatchContext } from "./batch-context.ts";
+import type { Clock } from "./clock.ts";
+import { type AskedFor, outcomeOf } from "./row-outcome.ts";
+import { retryAfter, whatNext } from "./what-next.ts";
+
+export interface RowPorts {
+  readonly pool: EnginePool;
+  readonly clock: Clock;
+  /** when the chunk began, for `queue_ms` */
+  readonly startedAt: number;
+  readonly signal: AbortSignal;
+}
+
+/** A row that takes longer than this is aborted, which frees its KV blocks: 16,000 tokens at 60 ms are 16 minutes. */
+const chatDeadlineMs = 30 * 60_000;
+const readDeadlineMs = 5 * 60_000;
+/** Pauses before an engine that is busy or failed is asked again; it may say how long, but never "at once". */
+const pauseMs = { first: 500, most: 15_000 } as const;
+
+/**
+ * Asks one row until there is an outcome: a slot, one or two requests in it. A loaded engine is waited for, a lost one
+ * is replaced by another or waited for, and neither is charged to the row. `prefix` is what its prompt shares with
+ * other rows. Rejects with E_ABORTED or E_ENGINES_FENCED only.
+ */
+export async function askRow(
+  ports: RowPorts,
+  context: BatchContext,
+  built: AskedFor,
+  prefix?: PromptPrefix,
+): Promise<RowOutcome & { readonly engine: string }> {
+  const { batch } = context.file;
+  let queueMs: number | null = null;
+  let waitMs: number = pauseMs.first;
+  let drawnBy = prefix;
+  for (let attempts = 1; ; ) {
+    const slot = await ports.pool.acquire(batch, ports.signal, drawnBy);
+    try {
+      queueMs ??= ports.clock.now() - ports.startedAt;
+      const asked = await ask(ports, context, built, slot);
+      const next = whatNext(asked, attempts);
+      if (next === "aborted") throw new AssayError("E_ABORTED", "stopped while the row was scored");
+      if (next === "elsewhere") ports.pool.fence(batch, slot.origin, failureWords(asked));
+      if (next === "busy" || next === "again") {
+        // not back to where it was refused or failed, when another has room
+        drawnBy = undefined;
+        // in the slot: an engine that has too much is not sent another row meanwhile
+        await ports.clock.sleep(Math.max(retryAfter(asked) ?? waitMs, pauseMs.first), ports.signal);
+        waitMs = Math.min(waitMs * 2, pauseMs.most);
+      }
+      if (next === "again") attempts += 1;
+      if (next !== "done") continue;
+      return { ...outcomeOf(asked, built, context), queueMs, attempts, engine: slot.origin };
+    } finally {
+      slot.release();
+    }
+  }
+}
+
+function ask(ports: RowPorts, context: BatchContext, built: AskedFor, slot: EngineSlot): Promise<Asked> {
+  return askVerdict(
+    (request) =>
+      slot.complete(request, {
+        signal: ports.signal,
+        deadlineMs: request.kind === "chat" ? chatDeadlineMs : readDeadlineMs,
+      }),
+    built.request,
+    context.profile,
+    context.way,
+  );
+}
+
+function failureWords(asked: Asked): string {
+  return asked.ok ? "" : `the engine refuses this batch: ${asked.failure.message}`;
+}
