@@ -87,7 +87,8 @@ export function shardSchema(columns: readonly UserColumn[], extra: readonly stri
   return [{ name: "root", num_children: fixedColumns.length + columns.length + extra.length }, ...elements];
 }
 
-function element(name: string, leaf: Leaf): SchemaElement {
+/** One leaf of a schema: OPTIONAL unless required. */
+export function element(name: string, leaf: Leaf): SchemaElement {
   return {
     name,
     ...(leaf.type === undefined ? {} : { type: leaf.type }),

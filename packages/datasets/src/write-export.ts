@@ -1,7 +1,6 @@
-import type { ResultRow, UserColumn } from "@assay/core";
-import { ByteWriter, ParquetWriter } from "hyparquet-writer";
-import { columnData } from "./encode-shard.ts";
-import { shardSchema } from "./shard-schema.ts";
+import { type ResultRow, resultColumns, type UserColumn } from "@assay/core";
+import { openParquetFile } from "./parquet-file.ts";
+import { createTextLines } from "./text-lines.ts";
 
 /** A result row with its texts, where these were asked for. */
 export interface ExportRow {
@@ -11,96 +10,59 @@ export interface ExportRow {
   readonly response: string | null;
 }
 
+export const exportFormats = ["parquet", "jsonl", "csv"] as const;
+
 export interface ExportOptions {
-  readonly format: "parquet" | "jsonl";
+  readonly format: (typeof exportFormats)[number];
   /** adds `prompt` and `response` behind the other columns */
   readonly text: boolean;
   readonly columns: readonly UserColumn[];
 }
 
-/** Rows of a Parquet group: scores alone are small; texts are held in memory until their group is full. */
-const groupRows = { scores: 10_000, text: 1_000 } as const;
+/** Where bytes go, in order. */
+export interface ByteSink {
+  write(bytes: Uint8Array): Promise<void>;
+}
 
 /**
  * One file of a batch's rows, in the order given. Parquet: the shard's columns with the shard's types, then prompt and
- * response. JSONL: one object a line with the same names, null kept, `carried` as an object. Memory: one row group.
- * Resolves with the number of rows once all bytes were handed to the sink.
+ * response. JSONL: one object a line with the same names, null kept, `carried` and `samples` as values. CSV: a header
+ * and the same columns, null as an empty cell and an empty text as "", `carried` and `samples` as JSON text. Memory:
+ * one row group. Resolves with the number of rows once all bytes were handed to the sink.
  */
 export async function writeExport(
   options: ExportOptions,
   chunks: AsyncIterable<readonly ExportRow[]>,
-  sink: { write(bytes: Uint8Array): Promise<void> },
+  sink: ByteSink,
 ): Promise<number> {
-  return options.format === "jsonl" ? writeJsonl(options, chunks, sink) : writeParquet(options, chunks, sink);
-}
-
-async function writeJsonl(
-  options: ExportOptions,
-  chunks: AsyncIterable<readonly ExportRow[]>,
-  sink: { write(bytes: Uint8Array): Promise<void> },
-): Promise<number> {
+  if (options.format === "parquet") {
+    const file = openParquetFile(options, sink);
+    for await (const chunk of chunks) for (const row of chunk) await file.add(row);
+    return file.close();
+  }
+  const lines = createTextLines(options.format, [
+    ...resultColumns,
+    ...options.columns.map(({ name }) => `in_${name}`),
+    ...(options.text ? ["prompt", "response"] : []),
+  ]);
   const encoder = new TextEncoder();
   let rows = 0;
   for await (const chunk of chunks) {
-    const lines = chunk.map(({ row, prompt, response }) => {
-      const { columns, carried, scored_at, ...fixed } = row;
-      const texts = options.text ? { prompt, response } : {};
-      const own = {
-        scored_at: new Date(scored_at).toISOString(),
-        carried: carried === null ? null : (JSON.parse(carried) as unknown),
-      };
-      return `${JSON.stringify({ ...fixed, ...own, ...columns, ...texts })}\n`;
-    });
     rows += chunk.length;
-    await sink.write(encoder.encode(lines.join("")));
+    await sink.write(encoder.encode(lines.rows(chunk.map((row) => flat(row, options.text)))));
   }
+  await sink.write(encoder.encode(lines.end()));
   return rows;
 }
 
-async function writeParquet(
-  options: ExportOptions,
-  chunks: AsyncIterable<readonly ExportRow[]>,
-  sink: { write(bytes: Uint8Array): Promise<void> },
-): Promise<number> {
-  const extra = options.text ? ["prompt", "response"] : [];
-  const writer = new ByteWriter();
-  const parquet = new ParquetWriter({ writer, schema: shardSchema(options.columns, extra), createdBy: "assay" });
-  let rows = 0;
-  let group: ExportRow[] = [];
-  const flush = async (): Promise<void> => {
-    if (group.length > 0) {
-      const texts = options.text
-        ? [
-            { name: "prompt", data: group.map(({ prompt }) => prompt) },
-            { name: "response", data: group.map(({ response }) => response) },
-          ]
-        : [];
-      await parquet.write({
-        columnData: [
-          ...columnData(
-            group.map(({ row }) => row),
-            options.columns,
-          ),
-          ...texts,
-        ],
-        rowGroupSize: group.length,
-      });
-      rows += group.length;
-      group = [];
-    }
-    await sink.write(writer.getBytes().slice());
-    // the writer counts offsets apart from its buffer, which is free again
-    writer.index = 0;
+/** A row as one object: times as ISO text, JSON text as values, the user's columns beside ours. */
+function flat({ row, prompt, response }: ExportRow, text: boolean): { [column: string]: unknown } {
+  const { columns, carried, scored_at, ...fixed } = row;
+  return {
+    ...fixed,
+    scored_at: new Date(scored_at).toISOString(),
+    carried: carried === null ? null : (JSON.parse(carried) as unknown),
+    ...columns,
+    ...(text ? { prompt, response } : {}),
   };
-  const most = options.text ? groupRows.text : groupRows.scores;
-  for await (const chunk of chunks) {
-    for (const row of chunk) {
-      group.push(row);
-      if (group.length >= most) await flush();
-    }
-  }
-  await flush();
-  await parquet.finish();
-  await sink.write(writer.getBytes().slice());
-  return rows;
 }

@@ -116,6 +116,41 @@ test("a JSONL export is one object a row: null kept, carried as JSON, the user's
   ]);
 });
 
+test("a CSV export is read back with every text whole, null and empty text apart", async () => {
+  const texts = ['a "quoted", text', "two\nlines\r\n", "", "=1+1", "é 👩‍🚀", " spaced "];
+  const rows: ExportRow[] = texts.map((text, i) => ({
+    row: i === 2 ? bareRow(i) : okRow(i, { carried: '{"n":[1,2]}', principle: text }),
+    prompt: text,
+    response: i === 4 ? null : text,
+  }));
+  for (const size of [1, 256]) {
+    const { bytes } = await exported({ format: "csv", text: true, columns: userColumns }, rows, size);
+    const path = join(folder, `texts-${size}.csv`);
+    await writeFile(path, bytes);
+    const read = await duckdb(
+      `SELECT prompt, response, principle, reward, floored, carried, in_turn FROM read_csv('${path}', all_varchar = true, allow_quoted_nulls = false)`,
+    );
+    expect(read).toEqual(
+      rows.map(({ row, prompt, response }) => ({
+        prompt,
+        response,
+        principle: row.principle,
+        reward: row.reward === null ? null : String(row.reward),
+        floored: row.floored === null ? null : String(row.floored),
+        carried: row.carried,
+        in_turn: row.columns.in_turn === null ? null : String(row.columns.in_turn),
+      })),
+    );
+  }
+});
+
+test("a CSV export without rows is its header", async () => {
+  const { bytes } = await exported({ format: "csv", text: true, columns: userColumns }, []);
+  expect(bytes.toString("utf8")).toMatch(
+    /^row_index,id,group,.*,reasoning,in_label,in_score,in_turn,in_gold,prompt,response\n$/,
+  );
+});
+
 test("a JSONL export without text holds no text, and the Parquet one has no such column", async () => {
   const rows = [{ row: okRow(0), prompt: "the question", response: "the answer" }];
   for (const format of ["jsonl", "parquet"] as const) {

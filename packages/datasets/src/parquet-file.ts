@@ -1,0 +1,79 @@
+import { ByteWriter, ParquetWriter } from "hyparquet-writer";
+import { columnData } from "./encode-shard.ts";
+import { shardSchema } from "./shard-schema.ts";
+import type { ByteSink, ExportOptions, ExportRow } from "./write-export.ts";
+
+/** Rows of a Parquet group: scores alone are small; texts are held in memory until their group is full. */
+const groupRows = { scores: 10_000, text: 1_000 } as const;
+
+/** A Parquet file of result rows that grows by row groups. */
+export interface ParquetFile {
+  /** Bytes handed to the sink so far. */
+  readonly bytes: number;
+  /** Whether no row waits for its group to fill: a good place to end the file. */
+  readonly isAtGroup: boolean;
+  add(row: ExportRow): Promise<void>;
+  /** Writes the last group and the footer. Resolves with the number of rows. */
+  close(): Promise<number>;
+}
+
+/** The shard's columns with the shard's types, then prompt and response where asked for. Memory: one row group. */
+export function openParquetFile(options: Pick<ExportOptions, "text" | "columns">, sink: ByteSink): ParquetFile {
+  const extra = options.text ? ["prompt", "response"] : [];
+  const writer = new ByteWriter();
+  const parquet = new ParquetWriter({ writer, schema: shardSchema(options.columns, extra), createdBy: "assay" });
+  const most = options.text ? groupRows.text : groupRows.scores;
+  let rows = 0;
+  let bytes = 0;
+  let group: ExportRow[] = [];
+
+  return {
+    get bytes() {
+      return bytes;
+    },
+    get isAtGroup() {
+      return group.length === 0;
+    },
+    async add(row) {
+      group.push(row);
+      if (group.length >= most) await flush();
+    },
+    async close() {
+      await flush();
+      await parquet.finish();
+      await send();
+      return rows;
+    },
+  };
+
+  async function flush(): Promise<void> {
+    if (group.length === 0) return;
+    const texts = options.text
+      ? [
+          { name: "prompt", data: group.map(({ prompt }) => prompt) },
+          { name: "response", data: group.map(({ response }) => response) },
+        ]
+      : [];
+    await parquet.write({
+      columnData: [
+        ...columnData(
+          group.map(({ row }) => row),
+          options.columns,
+        ),
+        ...texts,
+      ],
+      rowGroupSize: group.length,
+    });
+    rows += group.length;
+    group = [];
+    await send();
+  }
+
+  async function send(): Promise<void> {
+    const part = writer.getBytes().slice();
+    // the writer counts offsets apart from its buffer, which is free again
+    writer.index = 0;
+    bytes += part.length;
+    await sink.write(part);
+  }
+}
