@@ -2,6 +2,7 @@ export { type ChosenInput, chooseInputs, globBase, isGlob, isJsonl, matchesGlob 
 export { type CardFacts, dataSetCard } from "./data-set-card.ts";
 export { type DecodedShard, type DecodeShard, decodeShard } from "./decode-shard.ts";
 export { type EncodeShard, encodeShard } from "./encode-shard.ts";
+export { type ByteSink, type ExportOptions, type ExportRow, exportFormats } from "./export-row.ts";
 export { createGroupStatistics, type GroupRow, type GroupStatistics } from "./group-table.ts";
 export { type Decoder, openDecoder } from "./open-decoder.ts";
 export {
@@ -13,5 +14,5 @@ export {
 } from "./preference-pairs.ts";
 export { type ReadRecord, type ReadRecords, type RecordBatch, readJsonl } from "./read-jsonl.ts";
 export { type DataSetFile, writeDataSet } from "./write-data-set.ts";
-export { type ByteSink, type ExportOptions, type ExportRow, exportFormats, writeExport } from "./write-export.ts";
+export { writeExport } from "./write-export.ts";
 export { writeGroups } from "./write-groups.ts";

@@ -1,7 +1,7 @@
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import { columnData } from "./encode-shard.ts";
+import type { ByteSink, ExportOptions, ExportRow } from "./export-row.ts";
 import { shardSchema } from "./shard-schema.ts";
-import type { ByteSink, ExportOptions, ExportRow } from "./write-export.ts";
 
 /** Rows of a Parquet group: scores alone are small; texts are held in memory until their group is full. */
 const groupRows = { scores: 10_000, text: 1_000 } as const;

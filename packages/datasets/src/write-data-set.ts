@@ -1,6 +1,6 @@
 import type { UserColumn } from "@assay/core";
+import type { ByteSink, ExportRow } from "./export-row.ts";
 import { openParquetFile, type ParquetFile } from "./parquet-file.ts";
-import type { ByteSink, ExportRow } from "./write-export.ts";
 
 /** A file is ended at the first row group behind this many bytes: files of 128 to 256 MB suit every reader (04 section 5). */
 const fileBytes = 160 * 1024 * 1024;

@@ -1,28 +1,7 @@
-import { type ResultRow, resultColumns, type UserColumn } from "@assay/core";
+import { resultColumns } from "@assay/core";
+import type { ByteSink, ExportOptions, ExportRow } from "./export-row.ts";
 import { openParquetFile } from "./parquet-file.ts";
 import { createTextLines } from "./text-lines.ts";
-
-/** A result row with its texts, where these were asked for. */
-export interface ExportRow {
-  readonly row: ResultRow;
-  /** the conversation before the response: the text of a single user turn, else JSON of the messages */
-  readonly prompt: string | null;
-  readonly response: string | null;
-}
-
-export const exportFormats = ["parquet", "jsonl", "csv"] as const;
-
-export interface ExportOptions {
-  readonly format: (typeof exportFormats)[number];
-  /** adds `prompt` and `response` behind the other columns */
-  readonly text: boolean;
-  readonly columns: readonly UserColumn[];
-}
-
-/** Where bytes go, in order. */
-export interface ByteSink {
-  write(bytes: Uint8Array): Promise<void>;
-}
 
 /**
  * One file of a batch's rows, in the order given. Parquet: the shard's columns with the shard's types, then prompt and

@@ -1,8 +1,8 @@
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
+import type { ByteSink, ExportOptions } from "./export-row.ts";
 import type { GroupRow } from "./group-table.ts";
 import { element, type Leaf } from "./shard-schema.ts";
 import { createTextLines } from "./text-lines.ts";
-import type { ByteSink, ExportOptions } from "./write-export.ts";
 
 const columns: readonly (readonly [keyof GroupRow, Leaf])[] = [
   ["group", { type: "BYTE_ARRAY", text: true, required: true }],

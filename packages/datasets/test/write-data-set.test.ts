@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { dataSetCard } from "../src/data-set-card.ts";
+import type { ExportRow } from "../src/export-row.ts";
 import { writeDataSet } from "../src/write-data-set.ts";
-import type { ExportRow } from "../src/write-export.ts";
 import { duckdb } from "./duckdb.ts";
 import { bareRow, okRow, userColumns } from "./result-rows.ts";
 

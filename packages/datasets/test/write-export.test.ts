@@ -5,7 +5,8 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { parquetMetadata } from "hyparquet";
 import { encodeShard } from "../src/encode-shard.ts";
-import { type ExportOptions, type ExportRow, writeExport } from "../src/write-export.ts";
+import type { ExportOptions, ExportRow } from "../src/export-row.ts";
+import { writeExport } from "../src/write-export.ts";
 import { duckdb } from "./duckdb.ts";
 import { anyRow, bareRow, metadata, okRow, userColumns } from "./result-rows.ts";
 

@@ -1,0 +1,23 @@
+import type { ResultRow, UserColumn } from "@assay/core";
+
+/** A result row with its texts, where these were asked for. */
+export interface ExportRow {
+  readonly row: ResultRow;
+  /** the conversation before the response: the text of a single user turn, else JSON of the messages */
+  readonly prompt: string | null;
+  readonly response: string | null;
+}
+
+export const exportFormats = ["parquet", "jsonl", "csv"] as const;
+
+export interface ExportOptions {
+  readonly format: (typeof exportFormats)[number];
+  /** adds `prompt` and `response` behind the other columns */
+  readonly text: boolean;
+  readonly columns: readonly UserColumn[];
+}
+
+/** Where bytes go, in order. */
+export interface ByteSink {
+  write(bytes: Uint8Array): Promise<void>;
+}
