@@ -11,7 +11,16 @@ const { join } = require("node:path");
 /** The npm packages a package's src may import. Absent here = not restricted (testkit). */
 const sdks = {
   core: ["zod"],
-  datasets: ["hyparquet", "hyparquet-compressors", "hyparquet-writer", "hysnappy", "@hpcc-js/wasm-zstd", "zod"],
+  datasets: [
+    "csv-parse",
+    "csv-stringify",
+    "hyparquet",
+    "hyparquet-compressors",
+    "hyparquet-writer",
+    "hysnappy",
+    "@hpcc-js/wasm-zstd",
+    "zod",
+  ],
   engine: ["openai", "undici", "zod"],
   store: ["@aws-sdk/[^/]+", "@smithy/[^/]+", "zod"],
   queue: ["bullmq", "ioredis", "zod"],
