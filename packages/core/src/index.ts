@@ -14,6 +14,7 @@ export {
   specialsModes,
   stripModes,
 } from "./batch-file.ts";
+export { benchmarkColumns } from "./benchmark-columns.ts";
 export {
   type BuildSettings,
   type BuiltRequest,
