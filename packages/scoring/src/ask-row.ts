@@ -3,7 +3,7 @@ import type { EnginePool, EngineSlot } from "@assay/engine";
 import type { BatchContext } from "./batch-context.ts";
 import type { Clock } from "./clock.ts";
 import { type AskedFor, outcomeOf } from "./row-outcome.ts";
-import { retryAfter, whatNext } from "./what-next.ts";
+import { retryAfter, type Tries, whatNext } from "./what-next.ts";
 
 export interface RowPorts {
   readonly pool: EnginePool;
@@ -21,8 +21,8 @@ const pauseMs = { first: 500, most: 15_000 } as const;
 
 /**
  * Asks one row until there is an outcome: a slot, one or two requests in it. A loaded engine is waited for, a lost one
- * is replaced by another or waited for, and neither is charged to the row. `prefix` is what its prompt shares with
- * other rows. Rejects with E_ABORTED or E_ENGINES_FENCED only.
+ * is replaced by another or waited for, one that gave the row up is asked again, and none of it is charged to the row.
+ * `prefix` is what its prompt shares with other rows. Rejects with E_ABORTED or E_ENGINES_FENCED only.
  */
 export async function askRow(
   ports: RowPorts,
@@ -34,24 +34,26 @@ export async function askRow(
   let queueMs: number | null = null;
   let waitMs: number = pauseMs.first;
   let drawnBy = prefix;
-  for (let attempts = 1; ; ) {
+  let tries: Tries = { own: 1, handedBack: 0 };
+  for (;;) {
     const slot = await ports.pool.acquire(batch, ports.signal, drawnBy);
     try {
       queueMs ??= ports.clock.now() - ports.startedAt;
       const asked = await ask(ports, context, built, slot);
-      const next = whatNext(asked, attempts);
+      const next = whatNext(asked, tries);
       if (next === "aborted") throw new AssayError("E_ABORTED", "stopped while the row was scored");
       if (next === "elsewhere") ports.pool.fence(batch, slot.origin, failureWords(asked));
-      if (next === "busy" || next === "again") {
+      if (next === "busy" || next === "again" || next === "handed-back") {
         // not back to where it was refused or failed, when another has room
         drawnBy = undefined;
         // in the slot: an engine that has too much is not sent another row meanwhile
         await ports.clock.sleep(Math.max(retryAfter(asked) ?? waitMs, pauseMs.first), ports.signal);
         waitMs = Math.min(waitMs * 2, pauseMs.most);
       }
-      if (next === "again") attempts += 1;
+      if (next === "again") tries = { ...tries, own: tries.own + 1 };
+      if (next === "handed-back") tries = { ...tries, handedBack: tries.handedBack + 1 };
       if (next !== "done") continue;
-      return { ...outcomeOf(asked, built, context), queueMs, attempts, engine: slot.origin };
+      return { ...outcomeOf(asked, built, context), queueMs, attempts: tries.own, engine: slot.origin };
     } finally {
       slot.release();
     }

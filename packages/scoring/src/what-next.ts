@@ -2,16 +2,28 @@ import type { Asked } from "@assay/core";
 
 /** Failures that are the row's own: after so many it ends as `engine_error`. Deaths of engines are not counted. */
 const ownAttempts = 3;
+/** Given up by engines so often, a row is charged: with the pauses in between this is a minute, as long as a pause takes. */
+const freeHandBacks = 8;
+
+/** What a row has cost so far, the answer in hand included. */
+export interface Tries {
+  /** its own attempts */
+  readonly own: number;
+  /** answers that an engine gave up halfway */
+  readonly handedBack: number;
+}
 
 /** What follows an answer: nothing, or the same row once more, and on whose account. */
-export type Next = "done" | "again" | "busy" | "lost" | "elsewhere" | "aborted";
+export type Next = "done" | "again" | "handed-back" | "busy" | "lost" | "elsewhere" | "aborted";
 
-/** The one retry policy of a row (05 section 2.4). Pure. `attempts` counts the row's own, this one included. */
-export function whatNext(asked: Asked, attempts: number): Next {
+/** The one retry policy of a row (05 section 2.4). Pure. */
+export function whatNext(asked: Asked, { own, handedBack }: Tries): Next {
+  const again = own < ownAttempts ? "again" : "done";
   if (asked.ok) {
-    // the engine gave the row up (a pause, a restart): asked again, but not for ever
-    const givenUp = !asked.found.found && asked.found.status === "engine_error";
-    return givenUp && attempts < ownAttempts ? "again" : "done";
+    if (asked.found.found || asked.found.status !== "engine_error") return "done";
+    // the engine was paused or shut down under the row; one that ends every answer so is not waited for for ever
+    const isGivenUp = asked.completion.finishReason === "abort";
+    return isGivenUp && handedBack < freeHandBacks ? "handed-back" : again;
   }
   switch (asked.failure.kind) {
     case "aborted":
@@ -27,7 +39,7 @@ export function whatNext(asked: Asked, attempts: number): Next {
     case "too_long":
       return "done";
     default:
-      return attempts < ownAttempts ? "again" : "done";
+      return again;
   }
 }
 

@@ -164,6 +164,12 @@ describe("score-row", () => {
       "given up by the engine, for ever",
       { completion: { finishReason: "abort" } },
       { status: "engine_error", attempts: 3 },
+      11,
+    ],
+    [
+      "ended by the engine for a reason of its own, for ever",
+      { completion: { finishReason: "content_filter" } },
+      { status: "engine_error", attempts: 3 },
       3,
     ],
     [
@@ -179,8 +185,12 @@ describe("score-row", () => {
     expect(result.asks).toBe(asks);
   });
 
-  test("an answer that the engine gave up is asked again", async () => {
-    expect(await scored(at([{ completion: { finishReason: "abort" } }]))).toMatchObject({ status: "ok", attempts: 2 });
+  test("an answer that the engine gave up is asked again, on nobody's account and for a minute at most", async () => {
+    const abort: Say = { completion: { finishReason: "abort" } };
+    const result = await scored(at(Array.from({ length: 8 }, () => abort)));
+    expect(result).toMatchObject({ status: "ok", attempts: 1 });
+    expect(result.slept.reduce((sum, ms) => sum + ms, 0)).toBe(60_500);
+    expect(await scored(at(Array.from({ length: 9 }, () => abort)))).toMatchObject({ status: "ok", attempts: 2 });
   });
 
   test("a verdict with next to no mass keeps both log-probabilities and has no reward", async () => {
