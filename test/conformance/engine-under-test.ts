@@ -129,7 +129,7 @@ export function completionOf(answer: Answer, askedIds: readonly number[] | null 
 
 /** What Assay makes of a refusal. */
 export function failureOf({ status, headers, body }: Said): EngineFailure {
-  return failureFromHttp(status, body, headers.get("retry-after"));
+  return failureFromHttp(status, body, headers.get("retry-after"), Date.now());
 }
 
 export async function tokenize(engine: EngineUnderTest, what: object): Promise<number[]> {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Completion, EngineFailure, PositionLogprobs } from "./completion.ts";
 import type { ChatRequest, ReadRequest } from "./engine-request.ts";
+import { retryAfterMs } from "./retry-after.ts";
 
 /**
  * vLLM's HTTP shapes, as a real 0.32 answered them: requests out of ours, completions and failures out of its answers.
@@ -216,19 +217,26 @@ const errorSchema = z.object({
 /** The engine's own words may quote what it was sent: enough to act on, not enough to leak a prompt. */
 const keptMessageChars = 300;
 
-/** What an HTTP status other than 200 means for the row, the chunk and the engine (conformance, 05 section 2.4). */
-export function failureFromHttp(status: number, body: unknown, retryAfter: string | null): EngineFailure {
+/**
+ * What an HTTP status other than 200 means for the row, the chunk and the engine (conformance, 05 section 2.4). `nowMs`
+ * is epoch time, for a Retry-After that names a date.
+ */
+export function failureFromHttp(
+  status: number,
+  body: unknown,
+  retryAfter: string | null,
+  nowMs: number,
+): EngineFailure {
   const parsed = errorSchema.safeParse(body);
   const error = parsed.success ? parsed.data.error : null;
   const message = (typeof error === "string" ? error : error?.message) ?? `HTTP ${status}`;
   const param = typeof error === "string" ? null : (error?.param ?? null);
-  const seconds = retryAfter === null ? Number.NaN : Number(retryAfter);
   return {
     kind: kindOf(status, message, param),
     status,
     // toWellFormed: the cut may fall between the two halves of one character, which no shard would take
     message: withoutValues(message).slice(0, keptMessageChars).toWellFormed(),
-    retryAfterMs: Number.isFinite(seconds) && seconds >= 0 ? seconds * 1_000 : null,
+    retryAfterMs: retryAfterMs(retryAfter, nowMs),
   };
 }
 

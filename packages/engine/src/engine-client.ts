@@ -9,6 +9,7 @@ import {
 } from "@assay/core";
 import OpenAI from "openai";
 import type { Dispatcher } from "undici";
+import { fitAnswer } from "./fit-answer.ts";
 import { createAnswerReader } from "./read-answer.ts";
 import { undiciFetch } from "./undici-fetch.ts";
 
@@ -18,7 +19,8 @@ export interface EngineClient {
   readonly origin: string;
   /**
    * One request, the whole answer; every failure is a value. `deadlineMs` counts from the call. `session` goes out as
-   * X-Session-ID, by which routers in front keep requests of one session on one replica; vLLM itself ignores it.
+   * X-Session-ID, by which routers in front keep requests of one session on one replica; vLLM itself ignores it. A chat
+   * request whose answer budget is what does not fit is sent once more with what does.
    */
   complete(
     request: EngineRequest,
@@ -92,8 +94,29 @@ export function createEngineClient(options: {
     }
   }
 
+  const ask: EngineClient["ask"] = async (path, body, limitMs, headers = {}) => {
+    try {
+      const response = await fetch(`${base}${path}`, {
+        method: body === undefined ? "GET" : "POST",
+        headers: {
+          ...headers,
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+          ...(options.apiKey === null ? {} : { authorization: `Bearer ${options.apiKey}` }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        signal: AbortSignal.timeout(limitMs),
+      });
+      const text = await response.text();
+      return { status: response.status, body: parsed(text) };
+    } catch (error) {
+      const { code, name } = error as { code?: string; name?: string };
+      return { status: 0, body: code ?? (name === "TimeoutError" ? `no answer within ${limitMs} ms` : name) };
+    }
+  };
+
   return {
     origin,
+    ask,
 
     async complete(request, { signal, deadlineMs, session }) {
       if (signal.aborted) return { ok: false, failure: cut("aborted") };
@@ -108,32 +131,18 @@ export function createEngineClient(options: {
       // not AbortSignal.any: a chunk's signal outlives thousands of rows
       signal.addEventListener("abort", onAbort, { once: true });
       try {
-        const send = () => attempt(request, controller.signal, () => over, session);
-        const first = await send();
-        return first.stale ? (await send()).outcome : first.outcome;
+        const sendIt = async (one: EngineRequest): Promise<EngineOutcome> => {
+          const send = () => attempt(one, controller.signal, () => over, session);
+          const first = await send();
+          return first.stale ? (await send()).outcome : first.outcome;
+        };
+        const outcome = await sendIt(request);
+        if (outcome.ok || outcome.failure.kind !== "too_long" || request.kind !== "chat") return outcome;
+        const fitted = await fitAnswer(ask, request);
+        return fitted === null ? outcome : await sendIt(fitted);
       } finally {
         clearTimeout(timer);
         signal.removeEventListener("abort", onAbort);
-      }
-    },
-
-    async ask(path, body, limitMs, headers = {}) {
-      try {
-        const response = await fetch(`${base}${path}`, {
-          method: body === undefined ? "GET" : "POST",
-          headers: {
-            ...headers,
-            ...(body === undefined ? {} : { "content-type": "application/json" }),
-            ...(options.apiKey === null ? {} : { authorization: `Bearer ${options.apiKey}` }),
-          },
-          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-          signal: AbortSignal.timeout(limitMs),
-        });
-        const text = await response.text();
-        return { status: response.status, body: parsed(text) };
-      } catch (error) {
-        const { code, name } = error as { code?: string; name?: string };
-        return { status: 0, body: code ?? (name === "TimeoutError" ? `no answer within ${limitMs} ms` : name) };
       }
     },
   };
@@ -166,7 +175,8 @@ export function parseEngineUrl(url: string): { origin: string; base: string } {
 function failureFromError(error: unknown): EngineFailure {
   const { status, error: inner, headers } = error as { status?: number; error?: unknown; headers?: Headers };
   // the SDK hands over what stood under "error" in the body
-  if (status !== undefined) return failureFromHttp(status, { error: inner }, headers?.get("retry-after") ?? null);
+  if (status !== undefined)
+    return failureFromHttp(status, { error: inner }, headers?.get("retry-after") ?? null, Date.now());
   const code = transportCode(error);
   if (code === null) throw error;
   return { kind: "lost", status: null, message: `no answer: ${code}`, retryAfterMs: null };

@@ -23,12 +23,25 @@ const mostChecked = 1_500_000;
 export function createAnswerReader(onWarning: (text: string) => void): ReadAnswer {
   let cuts = 0;
   let trusted = true;
+  /** by the name asked for, the name told: an engine with several names tells the first of them, whichever was asked */
+  const told = new Map<string, string>();
+
+  /** Behind one URL stand engines of one model: an answer that calls itself otherwise than the first one did is none. */
+  function parse(bytes: Uint8Array, { model }: EngineRequest): unknown {
+    const body = JSON.parse(new TextDecoder().decode(bytes));
+    const name = (body as { model?: unknown } | null)?.model;
+    if (typeof name !== "string") return body;
+    const known = told.get(model) ?? name;
+    if (name !== known) throw new Error("the answer is another model's than the first one was");
+    told.set(model, known);
+    return body;
+  }
 
   function readChat(request: ChatRequest, bytes: Uint8Array, latencyMs: number): Completion {
-    const whole = (): Completion => completionFromChat(parse(bytes), latencyMs, request.logprobTokenIds);
+    const whole = (): Completion => completionFromChat(parse(bytes, request), latencyMs, request.logprobTokenIds);
     const cut = trusted ? cutAnswer(bytes) : null;
     if (cut === null) return whole();
-    const completion = completionFromChat(parse(cut.bytes), latencyMs, request.logprobTokenIds, cut.skipped);
+    const completion = completionFromChat(parse(cut.bytes, request), latencyMs, request.logprobTokenIds, cut.skipped);
     // one entry per token, or the entries were counted wrong
     if (completion.tokenIds !== null && completion.tokenIds.length !== completion.logprobsEnd) return whole();
     if (bytes.length > mostChecked || cuts++ % checkedEvery !== 0) return completion;
@@ -43,7 +56,9 @@ export function createAnswerReader(onWarning: (text: string) => void): ReadAnswe
   return (request, bytes, latencyMs) => {
     try {
       const completion =
-        request.kind === "chat" ? readChat(request, bytes, latencyMs) : completionFromRead(parse(bytes), latencyMs);
+        request.kind === "chat"
+          ? readChat(request, bytes, latencyMs)
+          : completionFromRead(parse(bytes, request), latencyMs);
       return { ok: true, completion };
     } catch (error) {
       // JSON.parse quotes what it read: it may be a prompt
@@ -51,8 +66,4 @@ export function createAnswerReader(onWarning: (text: string) => void): ReadAnswe
       return { ok: false, failure: { kind: "bad_answer", status: 200, message, retryAfterMs: null } };
     }
   };
-}
-
-function parse(bytes: Uint8Array): unknown {
-  return JSON.parse(new TextDecoder().decode(bytes));
 }

@@ -1,5 +1,6 @@
 import { createServer } from "node:net";
 import { buildRequest, type ChatRequest, profileByName, type ReadRequest } from "@assay/core";
+import { startSimulator } from "@assay/simulator";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { Agent } from "undici";
 import { createEngineClient, parseEngineUrl } from "../src/engine-client.ts";
@@ -139,7 +140,7 @@ test.each<[string, number, unknown, string]>([
   const outcome = await client.complete(chat, limits);
   expect(outcome).toMatchObject({ ok: false, failure: { kind, status } });
   // the SDK's own retries are off: whose fault it was is decided above
-  expect(server.requests).toHaveLength(1);
+  expect(server.requests.filter(({ path }) => path !== "/tokenize")).toHaveLength(1);
 });
 
 test("Retry-After is passed on in milliseconds", async () => {
@@ -167,6 +168,69 @@ test.each<[string, string]>([
   const outcome = await client.complete(chat, limits);
   expect(outcome).toMatchObject({ ok: false, failure: { kind: "bad_answer" } });
   expect(JSON.stringify(outcome)).not.toContain("Final");
+});
+
+test("an answer under another model's name than the first one's is a bad answer; a first name that differs is an alias", async () => {
+  const names = ["judge-v1", "judge-v1", "other", undefined, "judge-v1"];
+  const { client } = await against((n, _request, response) => json(response, 200, { ...chatAnswer, model: names[n] }));
+  const said = [];
+  for (const _ of names) said.push(await client.complete(chat, limits));
+  expect(said.map(({ ok }) => ok)).toEqual([true, true, false, true, true]);
+  expect(said[2]).toMatchObject({ failure: { kind: "bad_answer" } });
+});
+
+describe("a request that is too long", () => {
+  const tooLong = error("max_tokens is too large", "BadRequestError", 400, "max_tokens");
+
+  async function asked(count: number, context: number) {
+    const { client, server } = await against((_n, incoming, response) => {
+      if (incoming.url === "/tokenize") return json(response, 200, { count, max_model_len: context });
+      const { max_tokens = 0 } = (server.requests.at(-1)?.body ?? {}) as { max_tokens?: number };
+      return max_tokens + count > context ? json(response, 400, tooLong) : json(response, 200, chatAnswer);
+    });
+    const outcome = await client.complete(chat, limits);
+    const budgets = server.requests.map(({ body }) => (body as { max_tokens?: number }).max_tokens ?? "counted");
+    return { kind: outcome.ok ? "ok" : outcome.failure.kind, budgets };
+  }
+
+  test("is sent once more with the budget that fits behind its prompt, as the server counts it", async () => {
+    expect(await asked(1_000, 9_000)).toEqual({ kind: "ok", budgets: [16_000, "counted", 8_000] });
+    expect(await asked(8_999, 9_000)).toEqual({ kind: "ok", budgets: [16_000, "counted", 1] });
+  });
+
+  test.each<[string, unknown, unknown, number]>([
+    ["its prompt alone fills the context", 9_000, 9_000, 200],
+    ["its prompt alone is longer", 9_500, 9_000, 200],
+    ["the server does not count", 1_000, 9_000, 404],
+    ["it does not say how long its context is", 1_000, undefined, 200],
+  ])("is too long where %s", async (_name, count, context, status) => {
+    const { client, server } = await against((_n, incoming, response) =>
+      incoming.url === "/tokenize"
+        ? json(response, status, { count, max_model_len: context })
+        : json(response, 400, tooLong),
+    );
+    expect(await client.complete(chat, limits)).toMatchObject({ ok: false, failure: { kind: "too_long" } });
+    expect(server.requests).toHaveLength(2);
+  });
+
+  test("is not fitted twice", async () => {
+    const { client, server } = await against((_n, incoming, response) =>
+      incoming.url === "/tokenize"
+        ? json(response, 200, { count: 10, max_model_len: 9_000 })
+        : json(response, 400, tooLong),
+    );
+    expect(await client.complete(chat, limits)).toMatchObject({ ok: false, failure: { kind: "too_long" } });
+    expect(server.requests).toHaveLength(3);
+  });
+
+  test("fits on an engine with a small context", async () => {
+    const simulator = await startSimulator({ model: "judge", maxModelLen: 2_048 });
+    const agent = new Agent(engineAgentOptions());
+    open.push({ close: () => simulator.close() }, { close: () => agent.destroy() });
+    const client = createEngineClient({ url: simulator.url, agent, apiKey: null });
+    const outcome = await client.complete(chat, limits);
+    expect(outcome).toMatchObject({ ok: true, completion: { finishReason: "stop" } });
+  });
 });
 
 describe("the connection", () => {
