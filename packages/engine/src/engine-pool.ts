@@ -1,9 +1,11 @@
 import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { AssayError, type PromptPrefix } from "@assay/core";
+import { AssayError, type EngineOutcome, type PromptPrefix } from "@assay/core";
 import type { EngineClient } from "./engine-client.ts";
 import type { EnginePool, EngineSlot } from "./port.ts";
 import { createPrefixHomes, shares } from "./prefix-homes.ts";
+import { capAfterAnswer, capAfterRefusal, noCap, type RateCap } from "./rate-cap.ts";
+import type { TakeBack } from "./take-back.ts";
 
 /** Pauses between looks at an engine that was lost: soon at first, since most losses are one cut connection. */
 const lookAgainMs = { first: 100, most: 5_000 } as const;
@@ -19,7 +21,14 @@ interface Engine {
   readonly client: EngineClient;
   inFlight: number;
   limit: number;
+  cap: RateCap;
+  /** requests so far */
+  sent: number;
   down: boolean;
+  /** it was given up: answering is not enough to be taken back */
+  doubted: boolean;
+  /** raised whenever it cannot be said any more that the process is the one that it was */
+  epoch: number;
   /** what is in flight there: ended when the engine is given up */
   readonly running: Set<AbortController>;
 }
@@ -44,19 +53,25 @@ export interface WatchedPool {
   readonly pool: EnginePool;
   /** Rows that may be in flight at an engine from now on; what is over it ends as it ends. */
   setLimit(origin: string, limit: number): void;
-  /** Gives an engine up that answers no more: its rows in flight are lost to it at once. False when it was down already. */
+  /** Sends no row there until it was looked at; what is in flight goes on. */
+  suspect(origin: string, why: string): void;
+  /**
+   * Gives an engine up that answers no more, or is another one by now: its rows in flight are lost to it at once, and
+   * it has to prove itself before it is taken back. False when it was down already.
+   */
   lose(origin: string, why: string): boolean;
 }
 
 /**
  * A pool over engines that are all served alike: at most `inFlight` rows at each, the engine with the fewest taken
  * first, except that rows whose prompts begin alike are kept together (bounded loads: Mirrokni, Thorup, Zadimoghaddam
- * 2018). An engine that was lost is looked at until `isBack` says yes; its rows go elsewhere meanwhile.
+ * 2018). An engine that was lost is looked at until it is the same one again or has proved itself; its rows go elsewhere
+ * meanwhile.
  */
 export function createEnginePool(options: {
   clients: readonly EngineClient[];
   inFlight: number;
-  isBack: (client: EngineClient) => Promise<boolean>;
+  look: TakeBack["look"];
   onWarning: (text: string) => void;
 }): WatchedPool {
   const engines = options.clients.map(
@@ -64,7 +79,11 @@ export function createEnginePool(options: {
       client,
       inFlight: 0,
       limit: options.inFlight,
+      cap: noCap,
+      sent: 0,
       down: false,
+      doubted: false,
+      epoch: 0,
       running: new Set(),
     }),
   );
@@ -78,7 +97,7 @@ export function createEnginePool(options: {
   setMaxListeners(0, closing.signal);
 
   function hasSlot(engine: Engine): boolean {
-    return !engine.down && engine.inFlight < engine.limit;
+    return !engine.down && engine.inFlight < slotsOf(engine);
   }
 
   function isOpen(engine: Engine, batch: string): boolean {
@@ -101,9 +120,9 @@ export function createEnginePool(options: {
     for (const one of engines) {
       if (!isOpen(one, batch)) continue;
       rows += one.inFlight;
-      slots += one.limit;
+      slots += slotsOf(one);
     }
-    return engine.inFlight < Math.ceil((mostShare * rows * engine.limit) / slots);
+    return engine.inFlight < Math.ceil((mostShare * rows * slotsOf(engine)) / slots);
   }
 
   /** Where a row goes now; null while every engine that it may go to is full. A full home is no reason to wait. */
@@ -158,6 +177,7 @@ export function createEnginePool(options: {
 
   function slotOn(engine: Engine, prefix: PromptPrefix | undefined): EngineSlot {
     let held = true;
+    let answeredIn: number | null = null;
     engine.inFlight += 1;
     if (prefix !== undefined) homes.note(prefix, engine);
     const session = prefix?.conversation;
@@ -169,9 +189,16 @@ export function createEnginePool(options: {
         signal.addEventListener("abort", stop, { once: true });
         if (signal.aborted) stop();
         engine.running.add(own);
+        engine.sent += 1;
+        const number = engine.sent;
         try {
           const outcome = await engine.client.complete(request, { signal: own.signal, deadlineMs, session });
-          if (outcome.ok) return outcome;
+          if (outcome.ok) {
+            engine.cap = capAfterAnswer(engine.cap, engine.limit);
+            answeredIn ??= engine.epoch;
+            return answeredIn === engine.epoch ? outcome : straddles;
+          }
+          if (outcome.failure.status === 429) engine.cap = capAfterRefusal(engine.cap, number, engine);
           if (outcome.failure.kind === "lost") lost(engine, outcome.failure.message);
           const givenUp = outcome.failure.kind === "aborted" && !signal.aborted;
           return givenUp ? { ok: false, failure: { ...outcome.failure, kind: "lost", message: "given up" } } : outcome;
@@ -197,18 +224,26 @@ export function createEnginePool(options: {
 
   async function waitUntilBack(engine: Engine, why: string): Promise<void> {
     let said = false;
+    let isOther = false;
     for (let pauseMs: number = lookAgainMs.first; ; pauseMs = Math.min(pauseMs * 2, lookAgainMs.most)) {
       try {
         await sleep(pauseMs, undefined, { signal: closing.signal });
       } catch {
         return;
       }
-      if (await options.isBack(engine.client)) break;
+      const { doubted } = engine;
+      const found = await options.look(engine.client, doubted);
+      if (found !== "same" && !isOther) engine.epoch += 1;
+      isOther ||= found !== "same";
+      // given up while it was looked at: once more, and closer
+      if (engine.doubted && !doubted) continue;
+      if (found !== "away") break;
       if (!said) options.onWarning(`engine ${engine.client.origin} is away (${why}); its rows wait or go elsewhere`);
       said = true;
     }
     if (said) options.onWarning(`engine ${engine.client.origin} is back`);
     engine.down = false;
+    engine.doubted = false;
     serve();
   }
 
@@ -255,7 +290,7 @@ export function createEnginePool(options: {
     },
 
     get capacity() {
-      return engines.reduce((sum, { down, limit }) => sum + (down ? 0 : limit), 0);
+      return engines.reduce((sum, engine) => sum + (engine.down ? 0 : slotsOf(engine)), 0);
     },
 
     whenWaitingBelow(rows, signal) {
@@ -304,10 +339,16 @@ export function createEnginePool(options: {
       engine.limit = limit;
       serve();
     },
+    suspect(origin, why) {
+      const engine = named(origin);
+      if (engine !== undefined) lost(engine, why);
+    },
     lose(origin, why) {
       const engine = named(origin);
       if (engine === undefined) return false;
       const isNew = !engine.down;
+      engine.doubted = true;
+      engine.epoch += 1;
       lost(engine, why);
       // also of an engine that is down already: what hangs there would wait for its deadline
       for (const running of engine.running) running.abort();
@@ -315,6 +356,22 @@ export function createEnginePool(options: {
     },
   };
 }
+
+/** Rows that may be in flight there: what its state allows, and no more than its 429s do. */
+function slotsOf({ limit, cap }: Engine): number {
+  return Math.min(limit, Math.floor(cap.rows));
+}
+
+/** The ids of one process in the prompt of another: two templates or two models in one row. */
+const straddles: EngineOutcome = {
+  ok: false,
+  failure: {
+    kind: "lost",
+    status: null,
+    message: "the engine was restarted between the row's two requests",
+    retryAfterMs: null,
+  },
+};
 
 function stopped(): AssayError {
   return new AssayError("E_ABORTED", "stopped before the row had a slot");

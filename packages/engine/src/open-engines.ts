@@ -1,10 +1,11 @@
 import { setMaxListeners } from "node:events";
 import { AssayError, canonicalJson, type Profile } from "@assay/core";
 import type { Dispatcher } from "undici";
-import { createEngineClient, type EngineClient } from "./engine-client.ts";
+import { createEngineClient } from "./engine-client.ts";
 import { createEnginePool } from "./engine-pool.ts";
 import type { EngineFacts, EnginePool } from "./port.ts";
 import { type EngineReport, isSimulated, probeEngine, servedModels } from "./probe-engine.ts";
+import { createTakeBack } from "./take-back.ts";
 import { watchEngine } from "./watch-engine.ts";
 
 export interface OpenEnginesOptions {
@@ -41,11 +42,8 @@ export interface Engines {
   close(): Promise<void>;
 }
 
-const healthLimitMs = 5_000;
 /** A restarting proxy or a lost packet is over sooner. */
 const goneMs = 15_000;
-/** One token behind the prefills of a full engine. */
-const tokenLimitMs = 30_000;
 /** Rows in flight at an engine that tells nothing about itself, and until it has. */
 const blindInFlight = 32;
 /** A prompt of 2,000 tokens and half of an answer of 2,000 (05 section 5): what the first limit reckons with. */
@@ -61,7 +59,9 @@ export function openEngines(options: OpenEnginesOptions): Engines {
   const closing = new AbortController();
   // every engine's watcher and probe listens to it: no leak, whatever Node 20 says from the eleventh on
   setMaxListeners(0, closing.signal);
-  const watched = createEnginePool({ clients, inFlight: options.inFlight ?? blindInFlight, isBack, onWarning });
+  const takeBack = createTakeBack({ signal: closing.signal, onWarning });
+  const { look } = takeBack;
+  const watched = createEnginePool({ clients, inFlight: options.inFlight ?? blindInFlight, look, onWarning });
   const { pool } = watched;
   for (const client of clients) {
     void watchEngine(client, {
@@ -70,6 +70,10 @@ export function openEngines(options: OpenEnginesOptions): Engines {
       everyMs: options.lookEveryMs ?? 5_000,
       hungMs: options.hungMs ?? 60_000,
       setLimit: (limit) => watched.setLimit(client.origin, limit),
+      onProcess: (startedAt) => {
+        if (takeBack.isAnother(client.origin, startedAt)) watched.lose(client.origin, "it was restarted");
+      },
+      onRefused: () => watched.suspect(client.origin, "nobody listens at its port"),
       goneMs,
       onGone: (reason) => void watched.lose(client.origin, reason),
       onHung: (reason) => {
@@ -107,6 +111,7 @@ export function openEngines(options: OpenEnginesOptions): Engines {
           got: canonicalJson(other.profile?.verdict.forms),
         });
       }
+      takeBack.noteProbe({ profile, model, revision, resolved, facts });
       return { profile: resolved, facts };
     },
 
@@ -117,20 +122,6 @@ export function openEngines(options: OpenEnginesOptions): Engines {
       await pool.close();
     },
   };
-}
-
-/**
- * Whether an engine that was lost answers again: /health alone says yes for one that hangs, so one token is asked for,
- * too. Hosted servers have no /health and perhaps no /v1/completions: there the list of models has to do.
- */
-async function isBack(client: EngineClient): Promise<boolean> {
-  const { status } = await client.ask("/health", undefined, healthLimitMs);
-  if (status !== 200 && status !== 404) return false;
-  const served = await servedModels(client);
-  if (!Array.isArray(served)) return false;
-  const one = { model: served[0]?.id, prompt: [1], max_tokens: 1, temperature: 0 };
-  const token = await client.ask("/v1/completions", one, tokenLimitMs);
-  return token.status !== 0 && token.status !== 500;
 }
 
 function refuse(report: EngineReport): never {

@@ -45,8 +45,13 @@ export function readMetrics(text: string): EngineMetrics | null {
     generationTokens === undefined
   )
     return null;
-  const startedAt = values.get("process_start_time_seconds") ?? null;
-  return { running, waiting, kvUsage, preemptions, generationTokens, kvTokens, startedAt };
+  return { running, waiting, kvUsage, preemptions, generationTokens, kvTokens, startedAt: processStart(text) };
+}
+
+/** When the process began, in epoch seconds: another value is another process. Also where readMetrics gives up. */
+export function processStart(text: string): number | null {
+  const told = Number(/^process_start_time_seconds (\S+)/m.exec(text)?.[1]);
+  return Number.isFinite(told) ? told : null;
 }
 
 function kvTokensOf(labels: string): number | null {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EngineClient } from "./engine-client.ts";
 import { type LimiterState, nextLimit, startLimiter } from "./limiter.ts";
-import { type EngineMetrics, readMetrics } from "./read-metrics.ts";
+import { type EngineMetrics, processStart, readMetrics } from "./read-metrics.ts";
 
 export interface WatchOptions {
   /** rows in flight that a person insists on; null = the limiter decides */
@@ -12,6 +12,10 @@ export interface WatchOptions {
   readonly everyMs: number;
   /** no token in this long, with rows running: the engine hangs, whatever /health says */
   readonly hungMs: number;
+  /** nobody listens at its port, though somebody did before: may be called at every look */
+  readonly onRefused: () => void;
+  /** when the process behind the URL began (epoch seconds; null = not told), at every look that it answers */
+  readonly onProcess: (startedAt: number | null) => void;
   /** nobody listens at its port for this long: rows in flight may hang on open connections that nobody serves */
   readonly goneMs: number;
   readonly setLimit: (limit: number) => void;
@@ -32,11 +36,15 @@ export async function watchEngine(client: EngineClient, options: WatchOptions): 
   let limiter: LimiterState | null = null;
   let progress: { tokens: number; startedAt: number | null; at: number } | null = null;
   let goneSince: number | null = null;
+  let wasSeen = false;
   while (!options.signal.aborted) {
     const { status, body } = await client.ask("/metrics", undefined, answerLimitMs);
     const metrics: EngineMetrics | null = status === 200 && typeof body === "string" ? readMetrics(body) : null;
+    if (status === 200 && typeof body === "string") options.onProcess(processStart(body));
+    wasSeen ||= status !== 0;
     if (status !== 0 || !isRefused(body)) goneSince = null;
     else {
+      if (wasSeen) options.onRefused();
       goneSince ??= performance.now();
       if (performance.now() - goneSince >= options.goneMs) options.onGone("nobody listens at its port");
     }

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import type { EngineClient } from "../src/engine-client.ts";
 import { createEnginePool } from "../src/engine-pool.ts";
 import type { EnginePool, EngineSlot } from "../src/port.ts";
+import type { TakeBack } from "../src/take-back.ts";
 import { longTails, playRows, siblings } from "./busy-pool.ts";
 
 /** Longer than usual: one pool, and all of its laws about slots, fences, lost engines and locality. */
@@ -26,11 +27,16 @@ afterEach(async () => {
   for (const pool of pools.splice(0)) await pool.close();
 });
 
-function openWatched(origins: string[], inFlight: number, isBack: () => Promise<boolean> = async () => true) {
+function openWatched(
+  origins: string[],
+  inFlight: number,
+  look: TakeBack["look"] = async () => "same",
+  clientOf: (origin: string) => EngineClient = client,
+) {
   const watched = createEnginePool({
-    clients: origins.map((origin) => client(origin)),
+    clients: origins.map((origin) => clientOf(origin)),
     inFlight,
-    isBack,
+    look,
     onWarning: () => {},
   });
   pools.push(watched.pool);
@@ -150,7 +156,7 @@ describe("an engine that is lost", () => {
     });
     const pool = open(["a"], 4, async () => {
       asked();
-      return back;
+      return back ? "same" : "away";
     });
     const slot = await pool.acquire("x", never);
     expect(await slot.complete(request, { signal: never, deadlineMs: 1_000 })).toEqual(lost);
@@ -165,11 +171,103 @@ describe("an engine that is lost", () => {
   });
 
   test("its rows go to the others", async () => {
-    const pool = open(["a", "b"], 2, async () => false);
+    const pool = open(["a", "b"], 2, async () => "away");
     const slot = await pool.acquire("x", never);
     await slot.complete(request, { signal: never, deadlineMs: 1_000 });
     expect((await pool.acquire("x", never)).origin).toBe("b");
     expect((await pool.acquire("x", never)).origin).toBe("b");
+  });
+});
+
+describe("a process", () => {
+  const answer: EngineOutcome = {
+    ok: true,
+    completion: {
+      reasoning: null,
+      content: "",
+      finishReason: "stop",
+      tokenIds: null,
+      promptTokenIds: null,
+      logprobs: null,
+      logprobsEnd: 0,
+      usage: { promptTokens: 1, completionTokens: 1, cachedTokens: null },
+      latencyMs: 1,
+    },
+  };
+  const options = { signal: never, deadlineMs: 1_000 };
+  const kindOf = (outcome: EngineOutcome): string => (outcome.ok ? "ok" : outcome.failure.kind);
+
+  /** An engine with one slot for a row that is answered once, is lost, and is answered again after `look` said so. */
+  async function straddle(found: "same" | "back", how: "cut" | "given up"): Promise<string[]> {
+    const script: EngineOutcome[] = how === "cut" ? [answer, lost, answer, answer, answer] : [answer, answer, answer];
+    const looks: boolean[] = [];
+    const { pool, lose } = openWatched(
+      ["a"],
+      3,
+      async (_client, isDoubted) => {
+        looks.push(isDoubted);
+        return found;
+      },
+      (origin) => ({ ...client(origin), complete: async () => script.shift() ?? lost }),
+    );
+    const slot = await pool.acquire("x", never);
+    const said = [kindOf(await slot.complete(request, options))];
+    if (how === "cut") await (await pool.acquire("x", never)).complete(request, options);
+    else expect(lose("a", "it was restarted")).toBe(true);
+    const next = await pool.acquire("x", never);
+    said.push(kindOf(await slot.complete(request, options)), kindOf(await next.complete(request, options)));
+    expect(looks).toEqual([how === "given up"]);
+    return said;
+  }
+
+  test("that only lost a connection goes on with the rows that it has begun", async () => {
+    expect(await straddle("same", "cut")).toEqual(["ok", "ok", "ok"]);
+  });
+
+  test("that may be another one is not asked for the second half of a row; whole rows are welcome", async () => {
+    expect(await straddle("back", "cut")).toEqual(["ok", "lost", "ok"]);
+    expect(await straddle("back", "given up")).toEqual(["ok", "lost", "ok"]);
+    // even one that answers as it did before: it hung
+    expect(await straddle("same", "given up")).toEqual(["ok", "lost", "ok"]);
+  });
+
+  test("that is given up while it is looked at has to prove itself all the same", async () => {
+    const looks: boolean[] = [];
+    const watched = openWatched(["a"], 1, async (_client, isDoubted) => {
+      looks.push(isDoubted);
+      if (looks.length === 1) watched.lose("a", "it was restarted");
+      return "same";
+    });
+    watched.suspect("a", "nobody listens");
+    expect(watched.pool.capacity).toBe(0);
+    await watched.pool.acquire("x", never);
+    expect(looks).toEqual([false, true]);
+  });
+});
+
+describe("429", () => {
+  test("halves what is in flight, once for all requests that were sent before; 503 does not", async () => {
+    const busy = (status: number): EngineOutcome => ({
+      ok: false,
+      failure: { kind: "busy", status, message: "slow down", retryAfterMs: null },
+    });
+    let status = 503;
+    const { pool } = openWatched(["a"], 64, undefined, (origin) => ({
+      ...client(origin),
+      complete: async () => {
+        await new Promise(setImmediate);
+        return busy(status);
+      },
+    }));
+    const slots = await Promise.all(Array.from({ length: 64 }, () => pool.acquire("x", never)));
+    const all = () => Promise.all(slots.map((slot) => slot.complete(request, { signal: never, deadlineMs: 1_000 })));
+    await all();
+    expect(pool.capacity).toBe(64);
+    status = 429;
+    await all();
+    expect(pool.capacity).toBe(32);
+    await all();
+    expect(pool.capacity).toBe(16);
   });
 });
 
@@ -283,7 +381,7 @@ describe("locality", () => {
 
   test("falls away from an engine that is down or fenced, and the siblings behind it stay together", async () => {
     for (const ends of ["down", "fenced"] as const) {
-      const pool = open(["a", "b", "c"], 100, async () => false);
+      const pool = open(["a", "b", "c"], 100, async () => "away");
       await fill(pool, 30);
       const first = await pool.acquire("x", never, of("c", "r"));
       expect(first.origin).toBe("a");
@@ -306,7 +404,7 @@ describe("locality", () => {
     const { pool } = createEnginePool({
       clients: [{ ...client("a"), complete }],
       inFlight: 4,
-      isBack: async () => true,
+      look: async () => "same",
       onWarning: () => {},
     });
     pools.push(pool);

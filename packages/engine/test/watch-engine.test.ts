@@ -34,6 +34,8 @@ test("the first look sets a limit from the engine's KV cache; a fixed one is lef
       liveTokens: 2_000,
       everyMs: 1,
       hungMs: 60_000,
+      onRefused: () => {},
+      onProcess: () => {},
       goneMs: 60_000,
       setLimit: (limit) => {
         limits.push(limit);
@@ -70,6 +72,8 @@ test("an engine at whose port nobody listens is given up, one that is slow to an
       liveTokens: 1,
       everyMs: 1,
       hungMs: 60_000,
+      onRefused: () => {},
+      onProcess: () => {},
       goneMs: 0,
       setLimit: () => {},
       onHung: (reason) => given.push(`hung: ${reason}`),
