@@ -26,6 +26,7 @@ const chunkSchema = z.strictObject({
   sha256: z.string().length(64),
   /** rows in the chunk, bad records included */
   rows: z.int().positive(),
+  /** `row_index` of its first row; a retry's child leaves out rows between */
   row_start: z.int().nonnegative(),
 });
 export type ChunkPlan = z.infer<typeof chunkSchema>;
@@ -45,6 +46,8 @@ export const batchFileSchema = z.strictObject({
   seed: z.int().nullable(),
   columns: z.array(z.strictObject({ name: z.string(), type: z.enum(userColumnTypes) })),
   chunks: z.array(chunkSchema).min(1),
+  /** of a retry's child alone: whose rows these are, and which retry asks them again; its name comes from these two */
+  parent: z.strictObject({ batch: z.string(), retry: z.int().positive() }).optional(),
   // ---- not part of the identity
   name: z.string().nullable(),
   tags: z.record(z.string(), z.string()),

@@ -99,6 +99,19 @@ export {
   type UserColumnType,
   userColumnTypes,
 } from "./result-row.ts";
+export {
+  defaultRetryStatuses,
+  isSameRetry,
+  narrowLine,
+  newestResult,
+  parseRetryStatuses,
+  type RetryLink,
+  retryLinkBytes,
+  retryLinkSchema,
+  retryProfile,
+  retrySettings,
+  unretryableStatuses,
+} from "./retry.ts";
 export { logprobFloor, reward } from "./reward.ts";
 export { type RewardArithmetic, rewardArithmetic } from "./reward-arithmetic.ts";
 export {
@@ -131,11 +144,15 @@ export {
   maxChunks,
   openKey,
   openPrefix,
+  parentOfRetry,
   partialPrefix,
   pinKey,
   probeKey,
   probePassedKey,
   queueName,
+  retriesPrefix,
+  retryKey,
+  retryName,
   rootKey,
   rowsKey,
   rowsPrefix,

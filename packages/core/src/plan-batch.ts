@@ -10,6 +10,7 @@ export interface PlannedChunk {
   readonly bytes: Uint8Array;
   readonly sha256: string;
   readonly rows: number;
+  /** row_index of its first row */
   readonly rowStart: number;
 }
 
@@ -60,7 +61,6 @@ export function createChunker(): Chunker {
     }
     const closed = { chunk, bytes: joined, sha256: sha256(joined), rows, rowStart };
     chunk += 1;
-    rowStart += rows;
     rows = 0;
     bytes = 0;
     lines = [];
@@ -71,6 +71,7 @@ export function createChunker(): Chunker {
     push(line) {
       const encoded = encoder.encode(serialiseLine(line));
       const closed = bytes + encoded.length > maxChunkBytes ? close() : [];
+      if (rows === 0) rowStart = line.row_index;
       lines.push(encoded);
       bytes += encoded.length;
       rows += rowCount(line);

@@ -47,6 +47,21 @@ export function controlPrefix(batch: string): string {
 export function controlKey(batch: string, n: number): string {
   return `${batch}/control/${six(n)}.json`;
 }
+export function retriesPrefix(batch: string): string {
+  return `${batch}/retries/`;
+}
+export function retryKey(batch: string, n: number): string {
+  return `${batch}/retries/${String(n).padStart(4, "0")}.json`;
+}
+/** The child batch that the n-th retry of a batch makes. */
+export function retryName(batch: string, n: number): string {
+  return `${batch}-r${n}`;
+}
+/** What a child's name says of it; null for every other name: those end in 16 hex digits, which hold no "r". */
+export function parentOfRetry(name: string): { batch: string; retry: number } | null {
+  const match = /^(.+-[0-9a-f]{16})-r([1-9]\d{0,3})$/.exec(name);
+  return match?.[1] === undefined ? null : { batch: match[1], retry: Number(match[2]) };
+}
 export function shardPrefix(batch: string): string {
   return `${batch}/rewards/`;
 }

@@ -1,4 +1,13 @@
-import { AssayError, batchKey, batchOfOpenKey, doneKey, donePrefix, openKey, openPrefix } from "@assay/core";
+import {
+  AssayError,
+  batchKey,
+  batchOfOpenKey,
+  doneKey,
+  donePrefix,
+  openKey,
+  openPrefix,
+  parentOfRetry,
+} from "@assay/core";
 import type { ObjectStore } from "@assay/store";
 
 /** The root's index (DESIGN 2): a hint that makes finding batches two LISTs, rebuilt at will from the batches. */
@@ -42,7 +51,10 @@ export async function findBatch(store: ObjectStore, text: string): Promise<strin
   // every name begins with nothing: an unset variable of a script must not mean the root's only batch
   if (wanted === "") throw noSuchBatch(store, text, found);
   for await (const batch of listBatches(store)) {
-    if (wanted === "latest" || batch === wanted) return batch;
+    if (batch === wanted) return batch;
+    // a retry is found by its whole name only: a beginning, and latest, mean the batch whose family it is in
+    if (parentOfRetry(batch) !== null) continue;
+    if (wanted === "latest") return batch;
     if (batch.startsWith(wanted)) found.push(batch);
   }
   if (found.length === 1 && found[0] !== undefined) return found[0];

@@ -3,6 +3,7 @@ import type { ObjectStore } from "@assay/store";
 import { listOpenBatches } from "./batch-index.ts";
 import { readControl } from "./control-log.ts";
 import { loadBatchIfPresent } from "./load-batch.ts";
+import { unstagedRetryOf } from "./stage-retry.ts";
 
 /**
  * Whether a worker for `model` may go home: every batch of the root that it could serve has _SUCCESS or is paused or
@@ -17,7 +18,9 @@ export async function isIdle(
 ): Promise<boolean> {
   for (const batch of only === null ? await listOpenBatches(store) : [only]) {
     if (except.has(batch)) continue;
-    const file = await loadIfReadable(store, batch);
+    const file = await ifReadable(loadBatchIfPresent(store, batch));
+    // linked by somebody who was killed: a worker has to stage it
+    if (file === null && (await ifReadable(unstagedRetryOf(store, batch)))?.model === model) return false;
     if (file === null || file.model !== model) continue;
     if ((await store.head(successKey(batch))) !== null) continue;
     const { state } = await readControl(store, batch);
@@ -27,9 +30,9 @@ export async function isIdle(
   return true;
 }
 
-async function loadIfReadable(store: ObjectStore, batch: string): Promise<BatchFile | null> {
+async function ifReadable(loading: Promise<BatchFile | null>): Promise<BatchFile | null> {
   try {
-    return await loadBatchIfPresent(store, batch);
+    return await loading;
   } catch (error) {
     if (isAssayError(error, "E_BROKEN") || isAssayError(error, "E_USAGE")) return null;
     throw error;

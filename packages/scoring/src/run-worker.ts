@@ -1,4 +1,12 @@
-import { type AssayError, type BatchFile, isRunnable, shardKey, successKey, toAssayError } from "@assay/core";
+import {
+  type AssayError,
+  type BatchFile,
+  isRunnable,
+  parentOfRetry,
+  shardKey,
+  successKey,
+  toAssayError,
+} from "@assay/core";
 import type { DecodeShard, EncodeShard } from "@assay/datasets";
 import type { EnginePool } from "@assay/engine";
 import type { JobQueue, LeasedJob } from "@assay/queue";
@@ -12,6 +20,7 @@ import { isIdle } from "./is-idle.ts";
 import { loadBatchIfPresent } from "./load-batch.ts";
 import { reconcileBatch } from "./reconcile-batch.ts";
 import { type ChunkOutcome, scoreChunk } from "./score-chunk.ts";
+import { stageRetry, unstagedRetryOf } from "./stage-retry.ts";
 import { waitForStore } from "./wait-for-store.ts";
 
 export interface WorkerPorts {
@@ -179,7 +188,7 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
   /** One batch that is broken, or of another generation, says nothing about the others. */
   async function reconcile(batch: string): Promise<void> {
     try {
-      const file = await loadBatchIfPresent(store, batch);
+      const file = (await loadBatchIfPresent(store, batch)) ?? (await stageIfLinked(batch));
       if (file === null || file.model !== options.model) return;
       if ((await store.head(successKey(batch))) !== null) return forget(batch);
       if ((await reconcileBatch(store, queue, file)) === 0) await finalize(file);
@@ -188,6 +197,14 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
       if (known.class === "infrastructure" || known.code === "E_DENIED") throw error;
       leaveAlone(batch, known);
     }
+  }
+
+  /** A retry whose linker was killed before its child was staged. */
+  async function stageIfLinked(batch: string): Promise<BatchFile | null> {
+    const head = await unstagedRetryOf(store, batch);
+    const retry = parentOfRetry(batch)?.retry;
+    if (head?.model !== options.model || retry === undefined) return null;
+    return stageRetry(ports, head, retry, { software: options.software, signal: intake });
   }
 
   async function finalize(file: BatchFile): Promise<void> {

@@ -5,6 +5,7 @@ import {
   canonicalJson,
   type Pin,
   type RowsLine,
+  retryName,
   rowsKey,
   sha256,
   shardKey,
@@ -118,7 +119,12 @@ function checkPlan(file: BatchFile): void {
     file,
     file.chunks.map((chunk) => chunk.sha256),
   );
-  if (full !== file.sha256 || !file.batch.endsWith(batchName("x", full).slice(1))) {
+  const { parent } = file;
+  const isNamed =
+    parent === undefined
+      ? file.batch.endsWith(batchName("x", full).slice(1))
+      : file.batch === retryName(parent.batch, parent.retry);
+  if (full !== file.sha256 || !isNamed) {
     throw new Broken({
       promise: "P5",
       what: "batch.json is not the plan its name says",
@@ -128,8 +134,9 @@ function checkPlan(file: BatchFile): void {
     });
   }
   let rowStart = 0;
+  let rows = 0;
   for (const [chunk, plan] of file.chunks.entries()) {
-    if (plan.row_start !== rowStart) {
+    if (parent === undefined ? plan.row_start !== rowStart : plan.row_start < rowStart) {
       throw new Broken({
         promise: "P1",
         what: "the plan's chunks leave out or double rows",
@@ -138,15 +145,16 @@ function checkPlan(file: BatchFile): void {
         got: `row ${plan.row_start}`,
       });
     }
-    rowStart += plan.rows;
+    rowStart = plan.row_start + plan.rows;
+    rows += plan.rows;
   }
-  if (rowStart !== file.counts.rows) {
+  if (rows !== file.counts.rows) {
     throw new Broken({
       promise: "P1",
       what: "the plan's chunks do not hold the plan's rows",
       where: `${file.batch}/batch.json`,
       expected: String(file.counts.rows),
-      got: String(rowStart),
+      got: String(rows),
     });
   }
 }
