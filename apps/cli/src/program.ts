@@ -87,6 +87,28 @@ export async function program(argv: readonly string[]): Promise<void> {
     .option("--accept-failures", "commit chunks whose every row failed, as they are")
     .action(async (batch, flags) => (await import("./verbs/resume.ts")).resume(batch, flags));
 
+  const retry = root
+    .command("retry")
+    .description("ask the failed rows of a complete batch again, as a child batch; prints its name")
+    .argument("<batch>");
+  addRoot(addRedis(addWorker(retry)))
+    .option("--status <names>", "only rows of these statuses (default: all that another ask may change)", collect, [])
+    .option("--set <key=value>", "change one setting of the profile, such as max_tokens=32000 (repeatable)", keep, [])
+    .option("--again", "another retry, where the same one is complete")
+    .option("--engine <url>", "work on it here: engine URL, several separated by commas, or sim", collect, [])
+    .option("--wait", "wait until it is complete")
+    .option("--json", "print JSON lines")
+    .action(async (batch, flags) => (await import("./verbs/retry.ts")).retry(batch, flags));
+
+  addRoot(
+    root
+      .command("failures")
+      .description("rows without a reward by class, each with an example and the command to ask them again")
+      .argument("[batch]", "name, beginning or latest", "latest"),
+  )
+    .option("--json", "print one JSON object")
+    .action(async (batch, flags) => (await import("./verbs/failures.ts")).failures(batch, flags));
+
   addRoot(root.command("verify").description("check the promises of a batch from the store alone").argument("<batch>"))
     .option("--json", "print one JSON object")
     .action(async (batch, flags) => (await import("./verbs/verify.ts")).verify(batch, flags));
@@ -108,11 +130,12 @@ export async function program(argv: readonly string[]): Promise<void> {
   addRoot(
     root
       .command("export")
-      .description("one file of a batch's results")
+      .description("one file of a batch's results, those of its retries included")
       .argument("<batch>")
       .argument("<file>", "FILE.parquet or FILE.jsonl"),
   )
     .option("--text", "add prompt and response")
+    .option("--missing <policy>", "reward of rows that have none: null, zero, floor, card, or drop the rows", "null")
     .action(async (batch, file, flags) => (await import("./verbs/export.ts")).exportBatch(batch, file, flags));
 
   addRedis(root.command("doctor").description("check engine, Redis and root, and say what would mend them"))

@@ -1,5 +1,5 @@
 import { type BatchFile, toAssayError } from "@assay/core";
-import { readLedger, type WorkerEvent } from "@assay/scoring";
+import { type BatchSummary, readLedger, type WorkerEvent } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
 import { chooseModel } from "./choose-profile.ts";
 import type { EngineFlags, JsonFlag, PlanFlags, RedisFlags, RootFlags } from "./flags.ts";
@@ -48,20 +48,7 @@ export async function scoreInputs(inputs: readonly string[], flags: ScoreFlags):
     await refuseCancelled(store, batch, flags.root);
     const before = await readState(store, batch, file);
     noteStart(before, result);
-    if (before.state !== "complete" && before.state !== "paused" && !signals.drain.aborted) {
-      // an engine that is down now is the person's to start; one that goes down later is waited for
-      await engines.models();
-      const queue = await openAnyQueue(namedRedis(flags.redis), rootId, chosen.model);
-      opened.push(queue);
-      note(`asking ${engines.described}; chunks are handed out by ${queue.where}`);
-      await work({ store, queue: queue.queue, engines }, before, signals, tell);
-    }
-    const after = await readState(store, batch, file);
-    if (after.state !== "complete") {
-      tell({ batch, state: after.state, rows: counts.rows, done: after.doneRows });
-      throw whyNotDone(after, flags.root);
-    }
-    const summary = await readSummary(store, batch);
+    const summary = await scoreStaged({ store, engines, rootId }, before, flags, signals, tell);
     return { store, file, summary, seconds: (Date.now() - startedAt) / 1_000 };
   } finally {
     for (const each of opened.reverse()) {
@@ -70,6 +57,34 @@ export async function scoreInputs(inputs: readonly string[], flags: ScoreFlags):
     }
     signals.close();
   }
+}
+
+/** Works on a batch that is staged until it is complete. Rejects with why it is not, as scoreInputs does. */
+export async function scoreStaged(
+  { store, engines, rootId }: { store: ObjectStore; engines: OpenedEngines; rootId: string },
+  before: BatchState,
+  flags: RootFlags & RedisFlags,
+  signals: Signals,
+  tell: (event: unknown) => void,
+): Promise<BatchSummary> {
+  const { file } = before;
+  if (before.state !== "complete" && before.state !== "paused" && !signals.drain.aborted) {
+    // an engine that is down now is the person's to start; one that goes down later is waited for
+    await engines.models();
+    const queue = await openAnyQueue(namedRedis(flags.redis), rootId, file.model);
+    try {
+      note(`asking ${engines.described}; chunks are handed out by ${queue.where}`);
+      await work({ store, queue: queue.queue, engines }, before, signals, tell);
+    } finally {
+      await queue.close().catch((error: unknown) => note(toAssayError(error).message));
+    }
+  }
+  const after = await readState(store, file.batch, file);
+  if (after.state !== "complete") {
+    tell({ batch: file.batch, state: after.state, rows: file.counts.rows, done: after.doneRows });
+    throw whyNotDone(after, flags.root);
+  }
+  return readSummary(store, file.batch);
 }
 
 function noteStart(before: BatchState, result: "created" | "exists"): void {

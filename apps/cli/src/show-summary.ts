@@ -84,6 +84,6 @@ export function refuseFailedRows(
     where: file.batch,
     expected: `at most ${Number((100 * maxFailed).toFixed(2))} % (--max-failed)`,
     got: statusText(others),
-    next: commandLine(["export", file.batch, `${file.batch}.jsonl`], root),
+    next: commandLine(["failures", file.batch], root),
   });
 }

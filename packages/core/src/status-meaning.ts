@@ -6,16 +6,16 @@ export interface StatusMeaning {
   readonly next: string;
 }
 
-/** Another setting is another batch: what is scored stays as it is. */
+/** What is scored stays as it is: a retry asks again in a child batch. */
 export const statusMeanings: { readonly [status in Status]: StatusMeaning } = {
   ok: { means: "a verdict was found and both of its log-probabilities were read", next: "nothing" },
   truncated: {
     means: "the answer reached the token budget before its verdict",
-    next: "submit again with a larger budget, --set max_tokens=N, where the engine's context allows it",
+    next: "assay retry BATCH --status truncated --set max_tokens=N, where the engine's context allows it",
   },
   looped: {
     means: "the engine stopped an answer that repeated itself",
-    next: "read the end of the reasoning; another --seed or a temperature above 0 may leave the loop",
+    next: "read the end of the reasoning; assay retry BATCH --status looped; a temperature above 0 may leave the loop",
   },
   no_verdict: {
     means: "the answer ended without a verdict that can be told, or Yes and No were hardly likely where it stood",
@@ -31,7 +31,7 @@ export const statusMeanings: { readonly [status in Status]: StatusMeaning } = {
   },
   too_long: {
     means: "prompt and token budget together do not fit the engine's context",
-    next: "start vLLM with a larger --max-model-len, or submit again with a smaller --set max_tokens=N",
+    next: "start vLLM with a larger --max-model-len, or a smaller --set max_tokens=N; then assay retry BATCH --status too_long",
   },
   bad_input: {
     means: "the record could not be read, so there was nothing to ask",
@@ -43,10 +43,10 @@ export const statusMeanings: { readonly [status in Status]: StatusMeaning } = {
   },
   engine_error: {
     means: "the engine failed at this row until its attempts were used up",
-    next: "assay doctor --engine URL, then submit again under another --name or --seed",
+    next: "assay doctor --engine URL, then assay retry BATCH --status engine_error",
   },
   quarantined: {
     means: "engines died while this row was asked, so it is asked no more",
-    next: "look at the row alone (--text) on an engine of its own",
+    next: "look at the row (--text), then assay retry BATCH --status quarantined on an engine of its own",
   },
 };

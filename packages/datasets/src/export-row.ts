@@ -3,9 +3,15 @@ import type { ResultRow, UserColumn } from "@assay/core";
 /** A result row with its texts, where these were asked for. */
 export interface ExportRow {
   readonly row: ResultRow;
+  /** what a policy puts in the place of the row's own reward (`export --missing`); finite. Left out = the row's own. */
+  readonly reward?: number | null;
   /** the conversation before the response: the text of a single user turn, else JSON of the messages */
   readonly prompt: string | null;
   readonly response: string | null;
+}
+
+export function rewardOf({ row, reward = row.reward }: ExportRow): number | null {
+  return reward;
 }
 
 export const exportFormats = ["parquet", "jsonl", "csv"] as const;

@@ -1,6 +1,6 @@
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import { columnData } from "./encode-shard.ts";
-import type { ByteSink, ExportOptions, ExportRow } from "./export-row.ts";
+import { type ByteSink, type ExportOptions, type ExportRow, rewardOf } from "./export-row.ts";
 import { shardSchema } from "./shard-schema.ts";
 
 /** Rows of a Parquet group: scores alone are small; texts are held in memory until their group is full. */
@@ -59,7 +59,7 @@ export function openParquetFile(options: Pick<ExportOptions, "text" | "columns">
         ...columnData(
           group.map(({ row }) => row),
           options.columns,
-        ),
+        ).map((column) => (column.name === "reward" ? { ...column, data: group.map(rewardOf) } : column)),
         ...texts,
       ],
       rowGroupSize: group.length,

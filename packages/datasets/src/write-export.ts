@@ -1,5 +1,5 @@
 import { resultColumns } from "@assay/core";
-import type { ByteSink, ExportOptions, ExportRow } from "./export-row.ts";
+import { type ByteSink, type ExportOptions, type ExportRow, rewardOf } from "./export-row.ts";
 import { openParquetFile } from "./parquet-file.ts";
 import { createTextLines } from "./text-lines.ts";
 
@@ -35,10 +35,12 @@ export async function writeExport(
 }
 
 /** A row as one object: times as ISO text, JSON text as values, the user's columns beside ours. */
-function flat({ row, prompt, response }: ExportRow, text: boolean): { [column: string]: unknown } {
+function flat(exported: ExportRow, text: boolean): { [column: string]: unknown } {
+  const { row, prompt, response } = exported;
   const { columns, carried, scored_at, ...fixed } = row;
   return {
     ...fixed,
+    reward: rewardOf(exported),
     scored_at: new Date(scored_at).toISOString(),
     carried: carried === null ? null : (JSON.parse(carried) as unknown),
     ...columns,

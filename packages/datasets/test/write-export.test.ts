@@ -196,3 +196,24 @@ test("a sink that fails ends the export with its own error", async () => {
     await expect(failing).rejects.toMatchObject({ code: "ENOSPC" });
   }
 });
+
+test("a reward that a policy puts in the place of a missing one is exported, and the row keeps its status", async () => {
+  const rows: ExportRow[] = [
+    { row: okRow(0), prompt: null, response: null },
+    { row: bareRow(1), reward: -50, prompt: null, response: null },
+  ];
+  const told = [
+    { row_index: "0", status: "ok", reward: okRow(0).reward },
+    { row_index: "1", status: "bad_input", reward: -50 },
+  ];
+  for (const [format, read] of [
+    ["jsonl", "read_json"],
+    ["csv", "read_csv"],
+    ["parquet", "read_parquet"],
+  ] as const) {
+    const { bytes } = await exported({ format, text: false, columns: userColumns }, rows);
+    const path = join(folder, `filled.${format}`);
+    await writeFile(path, bytes);
+    expect(await duckdb(`SELECT row_index, status, reward FROM ${read}('${path}') ORDER BY row_index`)).toEqual(told);
+  }
+});

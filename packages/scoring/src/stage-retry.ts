@@ -115,7 +115,15 @@ export async function planRetry(
     chunks.map((chunk) => chunk.sha256),
   );
   const parent = { batch: head.batch, retry };
-  return { ...settings, batch: retryName(head.batch, retry), sha256, chunks, counts, parent, software: options.software };
+  return {
+    ...settings,
+    batch: retryName(head.batch, retry),
+    sha256,
+    chunks,
+    counts,
+    parent,
+    software: options.software,
+  };
 }
 
 /** The lines of rows/ that a retry asks again: a batch's own, with the rows that came to a wanted status. */

@@ -1,10 +1,10 @@
 import {
-  batchKey,
   type BatchFile,
+  batchKey,
   isAssayError,
   type ResultRow,
-  retryKey,
   type RetryLink,
+  retryKey,
   rowsKey,
   type Status,
   successKey,
@@ -17,6 +17,7 @@ import fc from "fast-check";
 import { appendControl } from "../src/control-log.ts";
 import { readFamilyRows } from "../src/family-rows.ts";
 import { readShards } from "../src/finalize-batch.ts";
+import { groupFailures } from "../src/group-failures.ts";
 import { isIdle } from "../src/is-idle.ts";
 import { linkRetry } from "../src/link-retry.ts";
 import { loadBatch } from "../src/load-batch.ts";
@@ -118,9 +119,12 @@ describe("a retry", () => {
       tags: head.tags,
     });
     const log = await score();
-    expect(log.filter(({ kind }) => kind === "chat").map(number).sort((a, b) => a - b)).toEqual([
-      0, 3, 6, 9, 12, 15, 18, 21, 24, 27,
-    ]);
+    expect(
+      log
+        .filter(({ kind }) => kind === "chat")
+        .map(number)
+        .sort((a, b) => a - b),
+    ).toEqual([0, 3, 6, 9, 12, 15, 18, 21, 24, 27]);
     expect(log.every(({ request }) => request.kind !== "chat" || request.maxTokens === 32_000)).toBe(true);
     expect((await rowsOf(child)).map(({ row_index, batch, status }) => [row_index, batch, status])).toEqual(
       [0, 3, 6, 9, 12, 15, 18, 21, 24, 27].map((row) => [row, child.batch, "ok"]),
@@ -132,7 +136,13 @@ describe("a retry", () => {
   test("asks of a response with several principles only the ones that failed", async () => {
     const head = await submit(store, `${record(1, { principles: ["a", "b", "c"], score: 7 })}\n`, {
       batch: { columns: [{ name: "score", type: "int64" }] },
-      records: { roles: ["user"], principles: [], map: {}, columns: [{ name: "score", type: "int64" }], carryAll: false },
+      records: {
+        roles: ["user"],
+        principles: [],
+        map: {},
+        columns: [{ name: "score", type: "int64" }],
+        carryAll: false,
+      },
     });
     const worker = startWorker({
       store,
@@ -171,7 +181,9 @@ describe("a retry", () => {
     const complete = contents(store.objects);
     expect(await link(head, ["truncated", "looped"])).toMatchObject({ n: 1, result: "exists" });
     // a setting that changes nothing is no other retry
-    expect(await link(head, ["truncated", "looped"], { set: { max_tokens: String(head.profile.max_tokens) } })).toMatchObject({
+    expect(
+      await link(head, ["truncated", "looped"], { set: { max_tokens: String(head.profile.max_tokens) } }),
+    ).toMatchObject({
       n: 1,
       result: "exists",
     });
@@ -324,7 +336,8 @@ describe("a family", () => {
       fc.asyncProperty(history, async ({ seed, rows, retries }) => {
         store = memoryStore();
         const random = seeded(seed);
-        const plays = (): Played => (["ok", "ok", "truncated", "looped", "rejected"] as const)[Math.floor(random() * 5)]!;
+        const plays = (): Played =>
+          (["ok", "ok", "truncated", "looped", "rejected"] as const)[Math.floor(random() * 5)]!;
         const head = await submit(store, records(rows));
         // a chunk whose rows all fail alike pauses its batch, which is not looked at here
         const author = (): { id: string; at: string; by: string } => ({ id: String(random()), at, by: "test" });
@@ -353,7 +366,10 @@ describe("a family", () => {
         const ok: number[] = [];
         for (const { file } of [{ file: head }, ...children]) {
           for (const row of await rowsOf(file!)) if (row.status === "ok") ok.push(row.row_index);
-          expect(await verifyBatch({ store, decodeShard }, file!.batch)).toMatchObject({ complete: true, broken: null });
+          expect(await verifyBatch({ store, decodeShard }, file!.batch)).toMatchObject({
+            complete: true,
+            broken: null,
+          });
         }
         expect(new Set(ok).size).toBe(ok.length);
         const family = await rowsOfFamily(head);
@@ -377,5 +393,41 @@ describe("a family", () => {
     expect(rows).toHaveLength(600);
     expect(rows.filter(({ status }) => status !== "ok")).toHaveLength(gone);
     expect(rows.find(({ status }) => status !== "ok")?.row_index).toBe(row_start);
+  });
+});
+
+describe("failures", () => {
+  test("are grouped by status and code over the family, the largest first, each with its first row", async () => {
+    const head = await submit(store, `${records(30)}{"broken\n`);
+    await score((row) => (row < 12 ? "truncated" : row < 15 ? "looped" : "ok"));
+    const failures = async () => groupFailures({ store, decodeShard }, await readFamily(store, head));
+    expect(await failures()).toMatchObject({
+      rows: 31,
+      failed: 16,
+      groups: [
+        {
+          status: "truncated",
+          error_code: "E_TRUNCATED",
+          rows: 12,
+          example: { row_index: 0, input: "in.jsonl", input_line: 1 },
+        },
+        {
+          status: "looped",
+          error_code: "E_LOOPED",
+          rows: 3,
+          example: { row_index: 12, id: "in:13", batch: head.batch },
+        },
+        { status: "bad_input", error_code: "invalid_json", rows: 1, example: { row_index: 30, input_line: 31 } },
+      ],
+    });
+    const child = (await retry(head, ["truncated"]))!;
+    await score((row) => (row === 7 ? "looped" : "ok"));
+    expect(await failures()).toMatchObject({
+      failed: 5,
+      groups: [
+        { status: "looped", rows: 4, example: { row_index: 7, batch: child.batch } },
+        { status: "bad_input", rows: 1 },
+      ],
+    });
   });
 });

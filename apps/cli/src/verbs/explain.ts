@@ -21,6 +21,7 @@ import { openStore } from "../open-store.ts";
 import { decodeLimitMs } from "../open-worker.ts";
 import { showProgress } from "../progress.ts";
 import { count, counted, note, result, resultJson } from "../say.ts";
+import { familyOf } from "../show-retries.ts";
 import { table } from "../table.ts";
 
 type ExplainFlags = RootFlags &
@@ -60,6 +61,7 @@ export async function explain(text: string, rowText: string, flags: ExplainFlags
     hasKey: flags.engineKeyFile !== undefined || Boolean(process.env.ASSAY_ENGINE_KEY),
   });
   const command = commandLine(["explain", batch, String(explanation.row_index)], flags.root);
+  await noteRetries(store, file, explanation.row_index, flags.root);
   // a fresh reasoning takes minutes: what is stored is there to read meanwhile
   const asksAgain = flags.engine.length > 0 && stored.row !== null && explanation.request?.unasked === null;
   if (flags.json !== true) for (const one of explanationLines(explanation, command, asksAgain)) result(one);
@@ -94,8 +96,29 @@ function broken({ file, result: row }: StoredRow, what: string): AssayError {
   });
 }
 
+/** The chunk that a row of the batch is in; -1 before the first one. */
+function chunkOf(file: BatchFile, rowIndex: number): number {
+  return file.chunks.findLastIndex(({ row_start }) => rowIndex >= row_start);
+}
+
+/** A retry holds some rows of its parent only. */
+async function holdsRow(store: ObjectStore, file: BatchFile, rowIndex: number): Promise<boolean> {
+  const chunk = chunkOf(file, rowIndex);
+  if (chunk < 0) return false;
+  const lines = await readRows(store, file, chunk);
+  return lines.some((asked) => !isBadLine(asked) && rowsOf(asked).some((row) => row.rowIndex === rowIndex));
+}
+
+/** An older result is explained as it is; whoever asks for it has to know of the newer ones. */
+async function noteRetries(store: ObjectStore, file: BatchFile, rowIndex: number, root: string | undefined) {
+  for (const { file: child } of (await familyOf(store, file)).retries) {
+    if (child !== null && (await holdsRow(store, child, rowIndex)))
+      note(`this row was asked again: ${commandLine(["explain", child.batch, String(rowIndex)], root)}`);
+  }
+}
+
 async function readStored(ports: Ports, file: BatchFile, rowIndex: number): Promise<StoredRow> {
-  const chunk = file.chunks.findIndex(({ row_start, rows }) => rowIndex >= row_start && rowIndex < row_start + rows);
+  const chunk = chunkOf(file, rowIndex);
   const { line: asked, row } = lineOfRow(await readRows(ports.store, file, chunk), rowIndex);
   const pin = await readPin(ports.store, file.batch);
   let found: ResultRow | null = null;
@@ -117,10 +140,11 @@ async function chooseRow(ports: Ports, file: BatchFile, text: string, flags: Exp
   const { rows } = file.counts;
   if (flags.id !== true && /^\d+$/.test(text)) {
     const rowIndex = Number(text);
-    if (rowIndex < rows) return rowIndex;
+    if (file.parent === undefined ? rowIndex < rows : await holdsRow(ports.store, file, rowIndex)) return rowIndex;
+    const known = file.parent === undefined ? `from 0 to ${rows - 1}` : "that this retry asks again";
     throw new AssayError("E_USAGE", "no such row in this batch", {
       where: file.batch,
-      expected: `a row_index from 0 to ${rows - 1}, or an id (--id where it looks like a number)`,
+      expected: `a row_index ${known}, or an id (--id where it looks like a number)`,
       got: text,
     });
   }

@@ -1,6 +1,17 @@
-import { AssayError, type BatchFile, isBadLine, type Message, type ResponseLine } from "@assay/core";
+import {
+  AssayError,
+  type BatchFile,
+  checkMissingPolicy,
+  exportedReward,
+  isBadLine,
+  type Message,
+  type MissingPolicy,
+  missingPolicies,
+  type ResponseLine,
+  type ResultRow,
+} from "@assay/core";
 import { type DecodeShard, type ExportRow, openDecoder, writeExport } from "@assay/datasets";
-import { findBatch, readRows, readShards } from "@assay/scoring";
+import { type Family, findBatch, readFamilyRows, readRows } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
 import type { RootFlags } from "../flags.ts";
 import { onSignals } from "../on-signals.ts";
@@ -9,21 +20,28 @@ import { decodeLimitMs } from "../open-worker.ts";
 import { showProgress } from "../progress.ts";
 import { readState } from "../read-state.ts";
 import { count, counted, note } from "../say.ts";
+import { familyOf } from "../show-retries.ts";
 import { writeOnce } from "../write-once.ts";
 
-type ExportFlags = RootFlags & { readonly text?: boolean };
+type ExportFlags = RootFlags & { readonly text?: boolean; readonly missing: string };
 
-/** One file of a batch's results, in row order; of an unfinished batch of what is there, said on stderr. */
+/**
+ * One file of a batch's results, in row order, each row once: its ok result over the batch and its retries where it
+ * has one, else the newest. Of what is unfinished what is there, said on stderr.
+ */
 export async function exportBatch(text: string, path: string, flags: ExportFlags): Promise<void> {
   const format = formatOf(path);
+  const missing = missingPolicyOf(flags.missing);
   const store = await openStore(flags.root);
   const batch = await findBatch(store, text);
-  const { file, state, missing, doneRows } = await readState(store, batch);
-  if (missing.length > 0)
+  const { file, state, missing: absent, doneRows } = await readState(store, batch);
+  checkMissingPolicy(missing, file);
+  if (absent.length > 0)
     note(`${batch} is not complete: ${count(doneRows)} of ${counted(file.counts.rows, "row")} are there`);
   else if (state !== "complete") note(`${batch} has every row; its summary is still to be written`);
-  const absent = new Set(missing);
-  const chunks = [...file.chunks.keys()].filter((chunk) => !absent.has(chunk));
+  const family = await familyOf(store, file);
+  for (const { name, complete } of family.retries)
+    if (!complete) note(`${name} is not complete; what is there is taken`);
   const signals = onSignals("stopping; no half file is left");
   const decoder = openDecoder({ timeLimitMs: decodeLimitMs });
   let seen = 0;
@@ -32,7 +50,7 @@ export async function exportBatch(text: string, path: string, flags: ExportFlags
     const rows = await writeOnce(path, (sink) =>
       writeExport(
         { format, text: flags.text === true, columns: file.columns },
-        counting(exportRows({ store, decodeShard: decoder.decode }, file, chunks, flags.text === true)),
+        counting(exportRows({ store, decodeShard: decoder.decode }, family, { text: flags.text === true, missing })),
         sink,
       ),
     );
@@ -63,20 +81,37 @@ function formatOf(path: string): "parquet" | "jsonl" {
   });
 }
 
-/** Shards are read ahead; texts come from rows/ of the same chunk. */
+function missingPolicyOf(text: string): MissingPolicy {
+  const policy = missingPolicies.find((known) => known === text);
+  if (policy !== undefined) return policy;
+  throw new AssayError("E_USAGE", "--missing knows no such policy", {
+    expected: missingPolicies.join(", "),
+    got: text,
+  });
+}
+
+/** Texts come from rows/ of the same chunk. */
 async function* exportRows(
   ports: { store: ObjectStore; decodeShard: DecodeShard },
-  file: BatchFile,
-  chunks: readonly number[],
-  text: boolean,
+  family: Family,
+  options: { text: boolean; missing: MissingPolicy },
 ): AsyncGenerator<ExportRow[]> {
-  for await (const { chunk, rows } of readShards(ports, file, chunks)) {
-    const asked = text ? await linesByRow(ports.store, file, chunk) : null;
-    yield rows.map((row) => {
-      const line = asked?.get(row.row_index);
-      return { row, prompt: line === undefined ? null : promptText(line.messages), response: line?.response ?? null };
-    });
+  const file = family.head;
+  for await (const { chunk, rows } of readFamilyRows(ports, family)) {
+    const asked = options.text ? await linesByRow(ports.store, file, chunk) : null;
+    yield rows.flatMap((row) => exportRow(row, exportedReward(row, options.missing, file), asked));
   }
+}
+
+function exportRow(
+  row: ResultRow,
+  reward: number | null | "drop",
+  asked: ReadonlyMap<number, ResponseLine> | null,
+): ExportRow[] {
+  if (reward === "drop") return [];
+  const line = asked?.get(row.row_index);
+  const prompt = line === undefined ? null : promptText(line.messages);
+  return [{ row, reward, prompt, response: line?.response ?? null }];
 }
 
 async function linesByRow(store: ObjectStore, file: BatchFile, chunk: number): Promise<Map<number, ResponseLine>> {

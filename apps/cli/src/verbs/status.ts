@@ -8,6 +8,7 @@ import { openStore } from "../open-store.ts";
 import { decodeLimitMs } from "../open-worker.ts";
 import { type BatchState, readState, readSummary } from "../read-state.ts";
 import { canRedraw, count, counted, result, resultJson } from "../say.ts";
+import { familyOk, type RetryState, readRetries, retryJson, retryText } from "../show-retries.ts";
 import { statusText } from "../show-summary.ts";
 import { systemClock } from "../system-clock.ts";
 
@@ -25,12 +26,19 @@ export async function status(text: string, flags: StatusFlags): Promise<void> {
   let before: string[] = [];
   for (;;) {
     const counts = await countStatus(store, seen);
-    if (flags.json === true) resultJson(statusJson(seen, counts));
-    else before = show(statusLines(seen, counts, flags.root), before);
-    if (flags.watch !== true || seen.state === "complete" || seen.state === "cancelled") return;
+    const retries = await readRetries(store, seen.file);
+    if (flags.json === true) resultJson(statusJson(seen, counts, retries));
+    else before = show(statusLines(seen, counts, retries, flags.root), before);
+    if (flags.watch !== true || hasEnded(seen, retries)) return;
     await systemClock.sleep(watchMs, new AbortController().signal);
     seen = await readState(store, batch, seen.file);
   }
+}
+
+/** The batch and the retries that follow it: nothing changes any more by itself. */
+function hasEnded({ state }: BatchState, retries: readonly RetryState[]): boolean {
+  const isOver = (of: BatchState["state"] | undefined): boolean => of === "complete" || of === "cancelled";
+  return isOver(state) && retries.every(({ seen }) => isOver(seen?.state));
 }
 
 /** Over the last one on a terminal; elsewhere only what changed. */
@@ -69,9 +77,15 @@ async function countStatus(store: ObjectStore, seen: BatchState): Promise<Status
   return { status: counts, shards: sample.length, of: done.length };
 }
 
-function statusLines(seen: BatchState, counts: StatusCounts, root: string | undefined): string[] {
+function statusLines(
+  seen: BatchState,
+  counts: StatusCounts,
+  retries: readonly RetryState[],
+  root: string | undefined,
+): string[] {
   const { file, control, doneRows, doneChunks, pin } = seen;
   const { last } = control;
+  const ok = familyOk(counts.status.ok ?? 0, retries);
   const line = (name: string, text: string): string => `  ${name.padEnd(10)}${text}`;
   const partly =
     counts.shards < counts.of ? ` (in the first ${count(counts.shards)} of ${counted(counts.of, "shard")})` : "";
@@ -84,6 +98,11 @@ function statusLines(seen: BatchState, counts: StatusCounts, root: string | unde
     line("rows", `${count(doneRows)} of ${count(file.counts.rows)}, ${percent(doneRows, file.counts.rows)}`),
     line("chunks", `${count(doneChunks)} of ${count(file.chunks.length)}`),
     line("status", `${statusText(counts.status)}${partly}`),
+    ...retries.map((retry, i) => line(i === 0 ? "retries" : "", retryText(retry))),
+    ...(retries.length === 0
+      ? []
+      : [line("in all", `${count(ok)} of ${counted(file.counts.rows, "row")} have a reward`)]),
+    ...(file.parent === undefined ? [] : [line("retry of", file.parent.batch)]),
     line("model", `${file.model}${file.revision === null ? "" : `@${file.revision}`}, profile ${file.profile.name}`),
     ...(pin?.simulated === true ? [line("engine", "simulated: these rewards are not judgements")] : []),
     line("created", `${file.created_at}${told}`),
@@ -98,7 +117,7 @@ function nextCommand({ state, file }: BatchState, root: string | undefined): str
   return commandLine(["wait", file.batch], root);
 }
 
-function statusJson(seen: BatchState, counts: StatusCounts) {
+function statusJson(seen: BatchState, counts: StatusCounts, retries: readonly RetryState[]) {
   const { file, control, pin } = seen;
   return {
     batch: file.batch,
@@ -112,6 +131,9 @@ function statusJson(seen: BatchState, counts: StatusCounts) {
     done_chunks: seen.doneChunks,
     status: counts.status,
     status_of_shards: counts.shards,
+    retry_of: file.parent?.batch ?? null,
+    retries: retries.map(retryJson),
+    ok_with_retries: familyOk(counts.status.ok ?? 0, retries),
     simulated: pin?.simulated ?? null,
     model: file.model,
     revision: file.revision,

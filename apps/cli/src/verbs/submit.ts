@@ -1,14 +1,11 @@
-import { AssayError, type BatchFile, isAssayError } from "@assay/core";
-import { reconcileBatch } from "@assay/scoring";
-import type { ObjectStore } from "@assay/store";
 import { chooseModel } from "../choose-profile.ts";
 import { commandLine } from "../command-line.ts";
 import type { PlanFlags, RedisFlags, RootFlags } from "../flags.ts";
 import { onSignals } from "../on-signals.ts";
 import { openInputs } from "../open-inputs.ts";
-import { namedRedis, openNamedQueue } from "../open-queue.ts";
 import { openStore } from "../open-store.ts";
 import { noteOddities, planInputs } from "../plan-inputs.ts";
+import { queueBatch } from "../queue-batch.ts";
 import { type BatchState, readState } from "../read-state.ts";
 import { count, counted, note, result } from "../say.ts";
 import { refuseFailedRows } from "../show-summary.ts";
@@ -31,7 +28,7 @@ export async function submit(inputs: readonly string[], flags: SubmitFlags): Pro
     const before = await readState(store, file.batch, file);
     noteStaged(before, staged, flags.root);
     result(file.batch);
-    if (before.state === "running" || before.state === "finishing") await queue(store, file, rootId, flags);
+    if (before.state === "running" || before.state === "finishing") await queueBatch(store, file, rootId, flags);
     if (flags.wait !== true) return;
     const complete = await watchBatch(store, file.batch, { timeoutMs: null, root: flags.root, signal: signals.drain });
     refuseFailedRows(complete, flags.maxFailed, flags.root);
@@ -55,31 +52,5 @@ function noteStaged(
   if (state === "paused") {
     note(`paused${control.last?.reason == null ? "" : `: ${control.last.reason}`}`);
     note(`  next: ${commandLine(["resume", file.batch], root)}`);
-  }
-}
-
-/** The store has the batch by now, whatever Redis says. */
-async function queue(store: ObjectStore, file: BatchFile, rootId: string, flags: SubmitFlags): Promise<void> {
-  const url = namedRedis(flags.redis);
-  if (url === undefined) {
-    note("no Redis is named, so nobody is told: the next score or worker on this root picks it up");
-    return;
-  }
-  try {
-    const opened = await openNamedQueue(url, rootId, file.model);
-    try {
-      await reconcileBatch(store, opened.queue, file);
-      await opened.queue.nudge(file.batch);
-    } finally {
-      await opened.close();
-    }
-  } catch (error) {
-    if (!isAssayError(error, "E_REDIS_UNAVAILABLE")) throw error;
-    throw new AssayError("E_REDIS_UNAVAILABLE", "the batch is staged, and Redis does not answer", {
-      ...(error.where === undefined ? {} : { where: error.where }),
-      ...(error.got === undefined ? {} : { got: error.got }),
-      next: "nothing is lost: the same command again, or any worker once Redis is back",
-      cause: error,
-    });
   }
 }

@@ -1,0 +1,40 @@
+import { AssayError, type BatchFile, isAssayError } from "@assay/core";
+import { reconcileBatch } from "@assay/scoring";
+import type { ObjectStore } from "@assay/store";
+import type { RedisFlags } from "./flags.ts";
+import { namedRedis, openNamedQueue } from "./open-queue.ts";
+import { note } from "./say.ts";
+
+/**
+ * Tells the workers of a batch that the store has by now, through Redis where one is named. Rejects with
+ * E_REDIS_UNAVAILABLE, saying that nothing is lost.
+ */
+export async function queueBatch(
+  store: ObjectStore,
+  file: BatchFile,
+  rootId: string,
+  flags: RedisFlags,
+): Promise<void> {
+  const url = namedRedis(flags.redis);
+  if (url === undefined) {
+    note("no Redis is named, so nobody is told: the next score or worker on this root picks it up");
+    return;
+  }
+  try {
+    const opened = await openNamedQueue(url, rootId, file.model);
+    try {
+      await reconcileBatch(store, opened.queue, file);
+      await opened.queue.nudge(file.batch);
+    } finally {
+      await opened.close();
+    }
+  } catch (error) {
+    if (!isAssayError(error, "E_REDIS_UNAVAILABLE")) throw error;
+    throw new AssayError("E_REDIS_UNAVAILABLE", "the batch is staged, and Redis does not answer", {
+      ...(error.where === undefined ? {} : { where: error.where }),
+      ...(error.got === undefined ? {} : { got: error.got }),
+      next: "nothing is lost: the same command again, or any worker once Redis is back",
+      cause: error,
+    });
+  }
+}
