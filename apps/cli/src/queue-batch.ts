@@ -6,18 +6,19 @@ import { namedRedis, openNamedQueue } from "./open-queue.ts";
 import { note } from "./say.ts";
 
 /**
- * Tells the workers of a batch that the store has by now, through Redis where one is named. Rejects with
- * E_REDIS_UNAVAILABLE, saying that nothing is lost.
+ * Tells the workers of a batch that the store has by now, through Redis where one is named; else says who picks it up
+ * (`untold`). Rejects with E_REDIS_UNAVAILABLE, saying that nothing is lost.
  */
 export async function queueBatch(
   store: ObjectStore,
   file: BatchFile,
   rootId: string,
   flags: RedisFlags,
+  untold: string,
 ): Promise<void> {
   const url = namedRedis(flags.redis);
   if (url === undefined) {
-    note("no Redis is named, so nobody is told: the next score or worker on this root picks it up");
+    note(`no Redis is named, so nobody is told: ${untold}`);
     return;
   }
   try {

@@ -203,8 +203,8 @@ test("a reward that a policy puts in the place of a missing one is exported, and
     { row: bareRow(1), reward: -50, prompt: null, response: null },
   ];
   const told = [
-    { row_index: "0", status: "ok", reward: okRow(0).reward },
-    { row_index: "1", status: "bad_input", reward: -50 },
+    { row_index: 0, status: "ok", reward: okRow(0).reward },
+    { row_index: 1, status: "bad_input", reward: -50 },
   ];
   for (const [format, read] of [
     ["jsonl", "read_json"],

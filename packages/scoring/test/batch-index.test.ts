@@ -86,6 +86,13 @@ describe("find-batch", () => {
     expect(await findBatch(store, "run")).toBe(name(1));
   });
 
+  test("a retry is found by its whole name; a beginning and latest mean the batch itself", async () => {
+    const retry = `${name(3, "beta")}-r1`;
+    await indexBatch(store, retry, at(9));
+    expect(await findBatch(store, retry)).toBe(retry);
+    for (const text of ["latest", "b", name(3, "beta")]) expect(await findBatch(store, text)).toBe(name(3, "beta"));
+  });
+
   test("a batch that the index does not know is found by its whole name", async () => {
     store.objects.set(batchKey(name(9)), new Uint8Array());
     expect(await findBatch(store, name(9))).toBe(name(9));

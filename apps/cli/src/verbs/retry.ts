@@ -114,7 +114,8 @@ async function work(
     }
   }
   if (flags.json !== true) result(child.batch);
-  if (before.state === "running" || before.state === "finishing") await queueBatch(store, child, rootId, flags);
+  const untold = "a worker of this root picks it up, or the same command with --engine URL works on it here";
+  if (before.state === "running" || before.state === "finishing") await queueBatch(store, child, rootId, flags, untold);
   if (before.state === "paused") note(`paused; to go on: ${commandLine(["resume", child.batch], flags.root)}`);
   if (flags.wait !== true && before.state !== "complete") {
     if (flags.json === true) resultJson({ batch: child.batch, state: before.state, rows: child.counts.rows });

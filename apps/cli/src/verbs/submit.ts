@@ -28,7 +28,8 @@ export async function submit(inputs: readonly string[], flags: SubmitFlags): Pro
     const before = await readState(store, file.batch, file);
     noteStaged(before, staged, flags.root);
     result(file.batch);
-    if (before.state === "running" || before.state === "finishing") await queueBatch(store, file, rootId, flags);
+    if (before.state === "running" || before.state === "finishing")
+      await queueBatch(store, file, rootId, flags, "the next score or worker on this root picks it up");
     if (flags.wait !== true) return;
     const complete = await watchBatch(store, file.batch, { timeoutMs: null, root: flags.root, signal: signals.drain });
     refuseFailedRows(complete, flags.maxFailed, flags.root);
