@@ -34,6 +34,7 @@ export {
   type SeenAnswer,
   seenAnswer,
 } from "./card-policies.ts";
+export { type CheckpointHeader, decodeCheckpoint, encodeCheckpoint, isWorthKeeping } from "./checkpoint.ts";
 export { type ChunkOrder, chunkOrders, chunksInOrder, permuteChunks } from "./chunk-order.ts";
 export {
   type Completion,
@@ -134,23 +135,29 @@ export { sha256 } from "./sha256.ts";
 export { engineSideStatuses, isEngineSide, type Status, statuses } from "./status.ts";
 export { type StatusMeaning, statusMeanings } from "./status-meaning.ts";
 export {
+  aloneKey,
   batchKey,
   batchOfOpenKey,
+  checkpointKey,
   chunkOfShardKey,
+  chunkPartialPrefix,
   controlKey,
   controlPrefix,
   doneKey,
   donePrefix,
+  endKey,
   jobId,
   maxChunks,
   openKey,
   openPrefix,
+  type PartialFile,
   parentOfRetry,
   partialPrefix,
   pinKey,
   probeKey,
   probePassedKey,
   queueName,
+  readPartialKey,
   retriesPrefix,
   retryKey,
   retryName,
@@ -159,6 +166,7 @@ export {
   rowsPrefix,
   shardKey,
   shardPrefix,
+  startKey,
   successKey,
   summaryKey,
 } from "./store-keys.ts";

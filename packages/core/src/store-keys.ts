@@ -71,6 +71,43 @@ export function shardKey(batch: string, chunk: number): string {
 export function partialPrefix(batch: string): string {
   return `${batch}/partial/`;
 }
+/** Everything that attempts at one chunk left: checkpoints and markers. */
+export function chunkPartialPrefix(batch: string, chunk: number): string {
+  return `${partialPrefix(batch)}${six(chunk)}/`;
+}
+/** `attempt` is 16 random hex digits, so that no two attempts ever put the same key (protocol V7). */
+export function checkpointKey(batch: string, chunk: number, attempt: string, seq: number): string {
+  return `${chunkPartialPrefix(batch, chunk)}${attempt}-${six(seq)}.jsonl.gz`;
+}
+/** Put before an attempt sends its first row; an attempt without `.end` died (protocol V4). */
+export function startKey(batch: string, chunk: number, attempt: string): string {
+  return `${chunkPartialPrefix(batch, chunk)}${attempt}.start`;
+}
+export function endKey(batch: string, chunk: number, attempt: string): string {
+  return `${chunkPartialPrefix(batch, chunk)}${attempt}.end`;
+}
+/** Put before an attempt sends a row to an engine that works on nothing else. */
+export function aloneKey(batch: string, chunk: number, attempt: string, rowIndex: number): string {
+  return `${chunkPartialPrefix(batch, chunk)}${attempt}.alone-${rowIndex}`;
+}
+
+/** What a key below partial/ says; `n` is a checkpoint's number or an alone marker's row_index, else 0. */
+export interface PartialFile {
+  readonly chunk: number;
+  readonly attempt: string;
+  readonly kind: "rows" | "start" | "end" | "alone";
+  readonly n: number;
+}
+
+/** Null when it is none of ours. */
+export function readPartialKey(key: string): PartialFile | null {
+  const match = /\/partial\/(\d{6})\/([0-9a-f]{16})(?:-(\d{6})\.jsonl\.gz|\.(start|end)|\.alone-(\d{1,16}))$/.exec(key);
+  if (match === null) return null;
+  const [, chunk, attempt = "", seq, marker, row] = match;
+  const kind = seq !== undefined ? "rows" : row !== undefined ? "alone" : (marker as "start" | "end");
+  return { chunk: Number(chunk), attempt, kind, n: Number(seq ?? row ?? 0) };
+}
+
 export function summaryKey(batch: string): string {
   return `${batch}/summary.json`;
 }

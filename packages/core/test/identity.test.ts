@@ -302,6 +302,7 @@ describe("identity: profiles", () => {
 
 describe("identity: names in a root", () => {
   const batch = "demo-0123456789abcdef";
+  const attempt = "00112233445566ff";
   const keys = {
     rootKey: [storeKeys.rootKey, "assay.json"],
     openPrefix: [storeKeys.openPrefix, "_batches/"],
@@ -325,6 +326,21 @@ describe("identity: names in a root", () => {
     shardKey: [storeKeys.shardKey(batch, 999_998), "demo-0123456789abcdef/rewards/999998.parquet"],
     chunkOfShardKey: [storeKeys.chunkOfShardKey("demo-0123456789abcdef/rewards/000123.parquet"), 123],
     partialPrefix: [storeKeys.partialPrefix(batch), "demo-0123456789abcdef/partial/"],
+    chunkPartialPrefix: [storeKeys.chunkPartialPrefix(batch, 123), "demo-0123456789abcdef/partial/000123/"],
+    checkpointKey: [
+      storeKeys.checkpointKey(batch, 123, attempt, 7),
+      "demo-0123456789abcdef/partial/000123/00112233445566ff-000007.jsonl.gz",
+    ],
+    startKey: [storeKeys.startKey(batch, 123, attempt), "demo-0123456789abcdef/partial/000123/00112233445566ff.start"],
+    endKey: [storeKeys.endKey(batch, 123, attempt), "demo-0123456789abcdef/partial/000123/00112233445566ff.end"],
+    aloneKey: [
+      storeKeys.aloneKey(batch, 123, attempt, 31_500),
+      "demo-0123456789abcdef/partial/000123/00112233445566ff.alone-31500",
+    ],
+    readPartialKey: [
+      storeKeys.readPartialKey("demo-0123456789abcdef/partial/000123/00112233445566ff.alone-31500"),
+      { attempt, chunk: 123, kind: "alone", n: 31_500 },
+    ],
     summaryKey: [storeKeys.summaryKey(batch), "demo-0123456789abcdef/summary.json"],
     successKey: [storeKeys.successKey(batch), "demo-0123456789abcdef/_SUCCESS"],
     jobId: [storeKeys.jobId(batch, 123), "demo-0123456789abcdef.c000123"],

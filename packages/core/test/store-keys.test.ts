@@ -1,18 +1,25 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import {
+  aloneKey,
   batchOfOpenKey,
+  checkpointKey,
   chunkOfShardKey,
+  chunkPartialPrefix,
   controlKey,
   controlPrefix,
+  endKey,
   jobId,
   openKey,
   openPrefix,
+  partialPrefix,
   queueName,
+  readPartialKey,
   rowsKey,
   rowsPrefix,
   shardKey,
   shardPrefix,
+  startKey,
 } from "../src/store-keys.ts";
 
 const seed = 20_261_125;
@@ -75,6 +82,36 @@ describe("store-keys", () => {
     "b/rewards/",
   ])("%s is no shard", (key) => {
     expect(chunkOfShardKey(key)).toBeNull();
+  });
+
+  const attempt = fc.stringMatching(/^[0-9a-f]{16}$/);
+  test(`what a file below partial/ is comes back from its key (seed ${seed})`, () => {
+    fc.assert(
+      fc.property(batch, chunk, attempt, fc.maxSafeNat(), (name, n, id, row) => {
+        const told = { chunk: n, attempt: id };
+        const seq = row % 1_000_000;
+        expect(readPartialKey(checkpointKey(name, n, id, seq))).toEqual({ ...told, kind: "rows", n: seq });
+        expect(readPartialKey(startKey(name, n, id))).toEqual({ ...told, kind: "start", n: 0 });
+        expect(readPartialKey(endKey(name, n, id))).toEqual({ ...told, kind: "end", n: 0 });
+        expect(readPartialKey(aloneKey(name, n, id, row))).toEqual({ ...told, kind: "alone", n: row });
+        for (const key of [checkpointKey(name, n, id, seq), startKey(name, n, id), endKey(name, n, id)]) {
+          expect(key.startsWith(chunkPartialPrefix(name, n))).toBe(true);
+          expect(key.startsWith(partialPrefix(name))).toBe(true);
+        }
+      }),
+      { seed },
+    );
+  });
+
+  test.each([
+    "b/partial/000001/0011.start",
+    "b/partial/1/00112233445566ff.start",
+    "b/partial/000001/00112233445566ff.started",
+    "b/partial/000001/00112233445566ff-1.jsonl.gz",
+    "b/partial/000001/00112233445566ff.alone-",
+    "b/rewards/000001/00112233445566ff.start",
+  ])("%s is no marker and no checkpoint", (key) => {
+    expect(readPartialKey(key)).toBeNull();
   });
 
   test("a job id is what BullMQ takes: no colon, no plain integer", () => {

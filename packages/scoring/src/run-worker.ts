@@ -270,6 +270,7 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
       const signal = AbortSignal.any([options.abort, controller.signal]);
       const outcome = await scoreChunk(ports, context, chunk, {
         signal,
+        abort: options.abort,
         software: options.software,
         onLined: lined,
         onAway: onAway("store"),

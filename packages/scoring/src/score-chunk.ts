@@ -7,6 +7,7 @@ import {
   makeBadRow,
   promptPrefix,
   type ResultRow,
+  type RowsLine,
   rowsOf,
   shardKey,
 } from "@assay/core";
@@ -18,13 +19,25 @@ import type { BatchContext } from "./batch-context.ts";
 import type { Clock } from "./clock.ts";
 import { commitShard } from "./commit-shard.ts";
 import { readControl } from "./control-log.ts";
+import { type PartialChunk, readPartial } from "./read-partial.ts";
 import { readRows } from "./read-rows.ts";
+import { type RowSaver, saveRows } from "./save-rows.ts";
 import { scoreRow } from "./score-row.ts";
 import { waitForStore } from "./wait-for-store.ts";
 
 export type ChunkOutcome =
-  /** "committed": our shard won; "lost-race": another worker's did, ours was dropped */
-  | { readonly kind: "committed" | "lost-race"; readonly rows: number; readonly ok: number; readonly tokens: number }
+  /**
+   * "committed": our shard won; "lost-race": another worker's did, ours was dropped. Of the rows `reused` came from
+   * checkpoints and cost no tokens here; `ignored` checkpoints could not be used.
+   */
+  | {
+      readonly kind: "committed" | "lost-race";
+      readonly rows: number;
+      readonly ok: number;
+      readonly tokens: number;
+      readonly reused: number;
+      readonly ignored: number;
+    }
   /** the shard was there before anything was asked */
   | { readonly kind: "exists" }
   /** the batch is paused, cancelled or complete */
@@ -39,20 +52,32 @@ export interface ChunkPorts {
   readonly clock: Clock;
 }
 
+export interface ChunkOptions {
+  /** ends the rows in flight; what has finished is saved */
+  readonly signal: AbortSignal;
+  /** the same without saving; aborts `signal`, too */
+  readonly abort: AbortSignal;
+  readonly software: string;
+  /** called once the rows stand in line for slots, which is when the worker may take its next chunk */
+  readonly onLined: () => void;
+  readonly onAway: (error: AssayError) => void;
+}
+
 /**
- * Scores one chunk and commits its shard: load, ask every row, encode, put-if-absent. Rows stand in line for slots in
- * row order, so that rows of one conversation are asked next to each other; `onLined` is called once they do, which is
- * when the worker may take its next chunk. A store that is away is waited for, with finished rows kept in memory.
- * Rejects with E_ABORTED (the signal; nothing is committed), E_ENGINES_FENCED, E_BROKEN (rows/ is not the plan's).
+ * Scores one chunk and commits its shard: load, take what earlier attempts saved, ask every other row, encode,
+ * put-if-absent. Rows stand in line for slots in row order, so that rows of one conversation are asked next to each
+ * other. A store that is away is waited for, with finished rows kept in memory. Rejects with E_ABORTED (the signal),
+ * E_ENGINES_FENCED, E_BROKEN (rows/ is not the plan's): nothing is committed then, and finished rows are in a
+ * checkpoint, unless the store did not take it.
  */
 export async function scoreChunk(
   ports: ChunkPorts,
   context: BatchContext,
   chunk: number,
-  options: { signal: AbortSignal; software: string; onLined: () => void; onAway: (error: AssayError) => void },
+  options: ChunkOptions,
 ): Promise<ChunkOutcome> {
   const { store, clock } = ports;
-  const { file } = context;
+  const { file, pin } = context;
   const wait = { clock, signal: options.signal, onAway: options.onAway };
 
   if ((await waitForStore(() => store.head(shardKey(file.batch, chunk)), wait)) !== null) return { kind: "exists" };
@@ -60,46 +85,94 @@ export async function scoreChunk(
   if (!isRunnable(context.control.state)) return { kind: "not-runnable" };
 
   const lines = await waitForStore(() => readRows(store, file, chunk), wait);
+  const saved = await waitForStore(() => readPartial(store, file, pin, chunk, lines), wait);
   const stop = new AbortController();
+  let unsaveable: { error: unknown } | null = null;
+  const missing = lines.flatMap((line) => (isBadLine(line) ? [] : line.principles)).length - saved.rows.size;
+  const saver = saveRows(
+    ports,
+    { file, pin, chunk, attempt: clock.random(), rows: missing },
+    {
+      onAway: options.onAway,
+      onError: (error) => {
+        unsaveable ??= { error };
+        stop.abort();
+      },
+    },
+  );
+  try {
+    const rows = await askMissing(ports, context, lines, saved.rows, saver, stop, options);
+    return await commit(ports, context, chunk, rows, saved, { ...options, wait });
+  } catch (error) {
+    if (!options.abort.aborted) await saver.save();
+    throw unsaveable === null ? error : (unsaveable as { error: unknown }).error;
+  } finally {
+    await saver.close();
+  }
+}
+
+/** The results of all rows in row order. Every row that is asked goes to the saver when it ends. */
+async function askMissing(
+  ports: ChunkPorts,
+  context: BatchContext,
+  lines: readonly RowsLine[],
+  saved: PartialChunk["rows"],
+  saver: RowSaver,
+  stop: AbortController,
+  options: ChunkOptions,
+): Promise<ResultRow[]> {
+  const { clock } = ports;
   const signal = AbortSignal.any([options.signal, stop.signal]);
   // every row that waits listens to it: no leak, whatever Node 20 says from the eleventh on
   setMaxListeners(0, signal);
   const rowPorts: RowPorts = { pool: ports.pool, clock, startedAt: clock.now(), signal };
-  const asking = lines.flatMap((line): Promise<ResultRow>[] => {
-    if (isBadLine(line)) return [Promise.resolve(makeBadRow(file, line, clock.now()))];
+  const asking = lines.flatMap((line): (ResultRow | Promise<ResultRow>)[] => {
+    if (isBadLine(line)) return [makeBadRow(context.file, line, clock.now())];
     const prefix = promptPrefix(line);
-    return rowsOf(line).map((row) => scoreRow(rowPorts, context, row, prefix));
+    return rowsOf(line).map(
+      (row) =>
+        saved.get(row.rowIndex) ??
+        scoreRow(rowPorts, context, row, prefix).then((result) => {
+          saver.add(result);
+          return result;
+        }),
+    );
   });
   options.onLined();
-  const rows = await allOrFirstError(asking, () => stop.abort());
+  return allOrFirstError(asking, () => stop.abort());
+}
 
+async function commit(
+  ports: ChunkPorts,
+  context: BatchContext,
+  chunk: number,
+  rows: readonly ResultRow[],
+  saved: PartialChunk,
+  options: ChunkOptions & { wait: Parameters<typeof waitForStore>[1] },
+): Promise<ChunkOutcome> {
+  const asked = rows.filter((row) => !saved.rows.has(row.row_index));
   if (!context.control.accept_failures) {
-    const failed = chunkFailedAsAWhole(rows);
-    if (failed !== null) return { kind: "failed-as-a-whole", reason: reasonOf(rows, failed) };
+    const failed = chunkFailedAsAWhole(asked);
+    if (failed !== null) return { kind: "failed-as-a-whole", reason: reasonOf(asked, failed) };
   }
-  const kind = await waitForStore(
-    () =>
-      commitShard(ports, file, chunk, rows, {
-        pin: context.pin,
-        engineVersion: context.engineVersion,
-        software: options.software,
-      }),
-    wait,
-  );
+  const found = { pin: context.pin, engineVersion: context.engineVersion, software: options.software };
+  const kind = await waitForStore(() => commitShard(ports, context.file, chunk, rows, found), options.wait);
   return {
     kind,
     rows: rows.length,
     ok: rows.filter(({ status }) => status === "ok").length,
-    tokens: rows.reduce((sum, row) => sum + (row.completion_tokens ?? 0), 0),
+    tokens: asked.reduce((sum, row) => sum + (row.completion_tokens ?? 0), 0),
+    reused: saved.rows.size,
+    ignored: saved.ignored,
   };
 }
 
 /** Waits for every row even when one rejects, so that no row is still talking to an engine when the chunk has ended. */
-async function allOrFirstError<T>(promises: readonly Promise<T>[], onError: () => void): Promise<T[]> {
+async function allOrFirstError<T>(results: readonly (T | Promise<T>)[], onError: () => void): Promise<T[]> {
   let failed: { error: unknown } | null = null;
   const settled = await Promise.all(
-    promises.map((promise) =>
-      promise.catch((error: unknown) => {
+    results.map((result) =>
+      Promise.resolve(result).catch((error: unknown) => {
         failed ??= { error };
         onError();
         return null;

@@ -1,0 +1,89 @@
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
+import {
+  type BatchFile,
+  chunkPartialPrefix,
+  decodeCheckpoint,
+  isBadLine,
+  type PartialFile,
+  type Pin,
+  pinSha256,
+  type ResultRow,
+  type RowsLine,
+  readPartialKey,
+} from "@assay/core";
+import type { ObjectStore } from "@assay/store";
+import { checkRows } from "./check-rows.ts";
+
+const unzip = promisify(gunzip);
+
+/** Larger than any checkpoint: 64 rows with their whole reasoning are 10 MB. */
+const maxCheckpointBytes = 256 * 1024 * 1024;
+
+/** What earlier attempts at a chunk left below partial/. */
+export interface PartialChunk {
+  /** one result per row that has any, by row_index */
+  readonly rows: ReadonlyMap<number, ResultRow>;
+  /** checkpoints that are torn, foreign or of another pin, or hold a row that is not the chunk's: nothing of them counts */
+  readonly ignored: number;
+}
+
+/** The markers and checkpoints of a chunk, in key order. One LIST. */
+export async function listPartial(
+  store: ObjectStore,
+  batch: string,
+  chunk: number,
+): Promise<(PartialFile & { key: string })[]> {
+  const files: (PartialFile & { key: string })[] = [];
+  for await (const { key } of store.list(chunkPartialPrefix(batch, chunk))) {
+    const file = readPartialKey(key);
+    if (file !== null) files.push({ ...file, key });
+  }
+  return files;
+}
+
+/**
+ * Reads the checkpoints of a chunk whose `lines` are given. Of several results of one row the first in key order is
+ * taken: any would do (protocol Q6). Memory: the chunk's results, once per checkpoint that holds them.
+ */
+export async function readPartial(
+  store: ObjectStore,
+  file: BatchFile,
+  pin: Pin,
+  chunk: number,
+  lines: readonly RowsLine[],
+): Promise<PartialChunk> {
+  const keys = (await listPartial(store, file.batch, chunk))
+    .filter(({ kind }) => kind === "rows")
+    .map(({ key }) => key);
+  const expected = { batch_sha256: file.sha256, format: file.format, pin_sha256: pinSha256(pin) };
+  const asked = linesByRow(lines);
+  const isOfChunk = (row: ResultRow): boolean => {
+    const line = asked.get(row.row_index);
+    return line !== undefined && checkRows(file, [line], [row]) === null;
+  };
+  const checkpoints = await Promise.all(
+    keys.map(async (key) => {
+      const zipped = await store.get(key);
+      const bytes =
+        zipped === null ? null : await unzip(zipped, { maxOutputLength: maxCheckpointBytes }).catch(() => null);
+      const rows = bytes === null ? null : decodeCheckpoint(bytes, expected);
+      return rows?.every(isOfChunk) === true ? rows : null;
+    }),
+  );
+  const rows = new Map<number, ResultRow>();
+  for (const row of checkpoints.flatMap((checkpoint) => checkpoint ?? []))
+    if (!rows.has(row.row_index)) rows.set(row.row_index, row);
+  return { rows, ignored: checkpoints.filter((checkpoint) => checkpoint === null).length };
+}
+
+/** Each row as a line of its own. */
+function linesByRow(lines: readonly RowsLine[]): Map<number, RowsLine> {
+  return new Map(
+    lines.flatMap((line): [number, RowsLine][] =>
+      isBadLine(line)
+        ? [[line.row_index, line]]
+        : line.principles.map((principle) => [principle.row_index, { ...line, principles: [principle] }]),
+    ),
+  );
+}

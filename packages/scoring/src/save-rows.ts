@@ -1,0 +1,104 @@
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import {
+  type AssayError,
+  type BatchFile,
+  checkpointKey,
+  encodeCheckpoint,
+  isAssayError,
+  isWorthKeeping,
+  type Pin,
+  pinSha256,
+  type ResultRow,
+} from "@assay/core";
+import type { ObjectStore } from "@assay/store";
+import type { Clock } from "./clock.ts";
+
+const zip = promisify(gzip);
+
+/** Finished rows are in the store at the latest when so many wait, or the first of them has waited so long (P3). */
+export const saveAtRows = 64;
+export const saveEveryMs = 30_000;
+
+/** Puts the finished rows of one attempt at a chunk into the store, a checkpoint at a time. */
+export interface RowSaver {
+  /** A row has ended; it is in the store within 30 s or 63 further rows, unless the chunk is committed before. */
+  add(row: ResultRow): void;
+  /** Puts what is not in the store yet. Never rejects: what cannot be put is tried again, or told to `onError`. */
+  save(): Promise<void>;
+  /** Resolves when nothing is put any more. */
+  close(): Promise<void>;
+}
+
+/**
+ * A saver for the attempt `attempt`, whose `rows` rows are all that are missing: with the last of them the commit
+ * follows, so that a chunk that ends soon costs no checkpoint. Rows that are not worth keeping are left out. Checkpoints
+ * are never overwritten and never deleted here. A store that is away is asked again 30 s later (`onAway`); any other
+ * refusal goes to `onError` once.
+ */
+export function saveRows(
+  ports: { store: ObjectStore; clock: Clock },
+  of: { file: BatchFile; pin: Pin; chunk: number; attempt: string; rows: number },
+  tell: { onAway: (error: AssayError) => void; onError: (error: unknown) => void },
+): RowSaver {
+  const { store, clock } = ports;
+  const header = {
+    batch_sha256: of.file.sha256,
+    format: of.file.format,
+    pin_sha256: pinSha256(of.pin),
+    attempt: of.attempt,
+  };
+  let unsaved: ResultRow[] = [];
+  let left = of.rows;
+  let seq = 0;
+  let saving: Promise<void> = Promise.resolve();
+  let timer: AbortController | null = null;
+  const closing = new AbortController();
+
+  function save(): Promise<void> {
+    saving = saving.then(putUnsaved);
+    return saving;
+  }
+
+  async function putUnsaved(): Promise<void> {
+    timer?.abort();
+    timer = null;
+    const rows = unsaved;
+    if (rows.length === 0) return;
+    unsaved = [];
+    // a number of its own for each try: a put whose answer was lost may have stored fewer rows than this one
+    const key = checkpointKey(of.file.batch, of.chunk, of.attempt, seq);
+    seq += 1;
+    try {
+      await store.putIfAbsent(key, await zip(encodeCheckpoint(header, rows)));
+    } catch (error) {
+      unsaved = [...rows, ...unsaved];
+      if (!isAssayError(error, "E_STORE_UNAVAILABLE")) return tell.onError(error);
+      tell.onAway(error);
+    }
+    if (unsaved.length > 0) saveLater();
+  }
+
+  function saveLater(): void {
+    if (timer !== null || closing.signal.aborted) return;
+    const own = new AbortController();
+    timer = own;
+    void clock.sleep(saveEveryMs, own.signal).then(() => (own.signal.aborted ? undefined : save()));
+  }
+
+  return {
+    add(row) {
+      left -= 1;
+      if (!isWorthKeeping(row)) return;
+      unsaved.push(row);
+      if (left > 0 && unsaved.length % saveAtRows === 0) void save();
+      else saveLater();
+    },
+    save,
+    async close() {
+      closing.abort();
+      timer?.abort();
+      await saving;
+    },
+  };
+}
