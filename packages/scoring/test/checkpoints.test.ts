@@ -150,8 +150,10 @@ describe("checkpoints: the next attempt", () => {
     const chunk = await open(chunkOf(3));
     const half = (draw: number) =>
       attempt(chunk, (ask) => (number(ask) === 2 ? "hang" : "verdict"), { yes: () => draw });
-    const [a, b] = [half(0.9), half(0.2)];
-    await until(() => a.pool.inFlight() === 1 && b.pool.inFlight() === 1);
+    const a = half(0.9);
+    await until(() => a.pool.inFlight() === 1);
+    const b = half(0.2);
+    await until(() => b.pool.inFlight() === 1);
     b.stop.abort();
     await b.ended;
     a.stop.abort();
