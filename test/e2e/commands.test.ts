@@ -231,6 +231,25 @@ test("a folder is read in natural order, and submit without Redis stages what a 
   expect(rows.map((row) => row.prompt)).toEqual(["part 1", "part 2", "part 10"]);
 }, 120_000);
 
+test("a batch is paused with a reason, stays so for a score of it, is resumed with a weight, and is complete in the end", async () => {
+  const at = ["--root", join(folder, "held")];
+  const name = (
+    await expectExit(0, ["submit", input, "--model", "simulator", "--principle", "p", ...at])
+  ).stdout.trim();
+  const state = async () => JSON.parse((await expectExit(0, ["status", name, "--json", ...at])).stdout) as object;
+  await expectExit(0, ["pause", name, "--reason", "engines are away", ...at]);
+  expect((await expectExit(0, ["pause", name, ...at])).stderr).toMatch(/was paused already, by .+ at .+/);
+  expect(await state()).toMatchObject({ state: "paused", reason: "engines are away", weight: 1 });
+  const refused = await expectExit(3, ["score", input, "--engine", "sim", "--principle", "p", ...at]);
+  expect(refused.stderr).toContain("engines are away");
+  await expectExit(2, ["resume", name, "--weight", "1001", ...at]);
+  await expectExit(0, ["resume", name, "--weight", "3", ...at]);
+  expect(await state()).toMatchObject({ state: "running", weight: 3 });
+  await expectExit(0, ["score", input, "--engine", "sim", "--principle", "p", ...at]);
+  for (const verb of ["pause", "cancel", "resume"]) await expectExit(2, [verb, name, ...at]);
+  expect(await state()).toMatchObject({ state: "complete" });
+}, 120_000);
+
 test("the demo ends well twice, says that its rewards are no judgements, and names the next commands", async () => {
   const at = join(folder, "demo");
   const first = await expectExit(0, ["demo", "--root", at]);

@@ -83,8 +83,13 @@ export async function program(argv: readonly string[]): Promise<void> {
     async (batch, flags) => (await import("./verbs/cancel.ts")).cancel(batch, flags),
   );
 
+  addRoot(addRedis(root.command("pause").description("hold a batch until it is resumed").argument("<batch>")))
+    .option("--reason <text>", "why, for those who look at its status")
+    .action(async (batch, flags) => (await import("./verbs/pause.ts")).pause(batch, flags));
+
   addRoot(addRedis(root.command("resume").description("let a paused or cancelled batch go on").argument("<batch>")))
     .option("--accept-failures", "commit chunks whose every row failed, as they are")
+    .option("--weight <n>", "its share of the queue beside other batches, 1 to 1000; 1 is the default", toWeight)
     .action(async (batch, flags) => (await import("./verbs/resume.ts")).resume(batch, flags));
 
   const retry = root
@@ -228,6 +233,16 @@ function toCount(text: string): number {
 function toPositive(text: string): number {
   const value = toCount(text);
   if (value < 1) throw new AssayError("E_USAGE", "too small", { expected: "a whole number of 1 or more", got: text });
+  return value;
+}
+
+/** Beyond it the queue's priorities could not tell the batch's own jobs apart. */
+const maxWeight = 1_000;
+
+function toWeight(text: string): number {
+  const value = toPositive(text);
+  if (value > maxWeight)
+    throw new AssayError("E_USAGE", "too heavy", { expected: `a whole number from 1 to ${maxWeight}`, got: text });
   return value;
 }
 

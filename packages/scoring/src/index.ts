@@ -14,7 +14,7 @@ export { readPin } from "./pin-batch.ts";
 export { type Family, type Retry, readFamily, readFamilyOf } from "./read-family.ts";
 export { type Ledger, readLedger } from "./read-ledger.ts";
 export { readRows } from "./read-rows.ts";
-export { reconcileBatch, withdrawBatch } from "./reconcile-batch.ts";
+export { reconcileBatch, reweighBatch, withdrawBatch } from "./reconcile-batch.ts";
 export { runWorker, type WorkerEvent, type WorkerOptions, type WorkerPorts } from "./run-worker.ts";
 export type { ChunkOutcome } from "./score-chunk.ts";
 export { stageRetry } from "./stage-retry.ts";

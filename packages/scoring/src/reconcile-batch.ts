@@ -26,9 +26,25 @@ export async function reconcileBatch(store: ObjectStore, queue: JobQueue, file: 
   if (absent.length > 0) {
     await queue.remove(absent);
     const start = await queue.virtualTime();
-    await queue.add(absent.map((job, k) => ({ ...job, priority: priorityOf(start, k, control.weight) })));
+    // behind the batch's own jobs that wait: at the present time they would give it a second share
+    const waiting = wanted.length - absent.length;
+    await queue.add(absent.map((job, k) => ({ ...job, priority: priorityOf(start, waiting + k, control.weight) })));
   }
   return missing.length;
+}
+
+/** Long enough for everybody who heard of a new weight to ask for this courtesy. */
+const weighedForMs = 60_000;
+
+/**
+ * Puts the waiting jobs of a batch where its present weight wants them: takes them out and reconciles. Everybody who
+ * sees the entry `n` of the control log may call it; one of them does it. A job in somebody's hands stays his.
+ */
+export async function reweighBatch(store: ObjectStore, queue: JobQueue, file: BatchFile, n: number): Promise<void> {
+  if (!(await queue.courtesy(`weigh-${file.batch}-${n}`, weighedForMs))) return;
+  const { missing } = await readLedger(store, file);
+  await queue.remove(missing.map((chunk) => ({ batch: file.batch, chunk })));
+  await reconcileBatch(store, queue, file);
 }
 
 /** BullMQ's highest priority number: beyond it a job would be refused. */

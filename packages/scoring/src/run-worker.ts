@@ -18,7 +18,7 @@ import { appendControl, readControl } from "./control-log.ts";
 import { finalizeBatch } from "./finalize-batch.ts";
 import { isIdle } from "./is-idle.ts";
 import { loadBatchIfPresent } from "./load-batch.ts";
-import { reconcileBatch } from "./reconcile-batch.ts";
+import { reconcileBatch, reweighBatch } from "./reconcile-batch.ts";
 import { type ChunkOutcome, scoreChunk } from "./score-chunk.ts";
 import { stageRetry, unstagedRetryOf } from "./stage-retry.ts";
 import { waitForStore } from "./wait-for-store.ts";
@@ -335,7 +335,9 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
     const control = await readControl(store, batch).catch(() => null);
     // of two looks at once the earlier may come back later
     if (control === null || control.n < context.control.n) return;
+    const { weight } = context.control;
     context.control = control;
+    if (control.weight !== weight) await reweighBatch(store, queue, context.file, control.n).catch(() => {});
     if (isRunnable(control.state)) return;
     stopChunks(batch);
     // whoever resumes has mended something

@@ -106,6 +106,7 @@ function statusLines(
     line("model", `${file.model}${file.revision === null ? "" : `@${file.revision}`}, profile ${file.profile.name}`),
     ...(pin?.simulated === true ? [line("engine", "simulated: these rewards are not judgements")] : []),
     line("created", `${file.created_at}${told}`),
+    ...(control.weight === 1 ? [] : [line("weight", `${control.weight}, beside other batches of weight 1`)]),
     ...(last?.reason == null || seen.state !== "paused" ? [] : [line("reason", printable(last.reason, 1_000))]),
     line("next", nextCommand(seen, root)),
   ];
@@ -122,6 +123,7 @@ function statusJson(seen: BatchState, counts: StatusCounts, retries: readonly Re
   return {
     batch: file.batch,
     state: seen.state,
+    weight: control.weight,
     reason: control.last?.reason ?? null,
     by: control.last?.by ?? null,
     at: control.last?.at ?? null,
