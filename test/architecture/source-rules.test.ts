@@ -59,8 +59,15 @@ const planted: Readonly<Record<string, readonly [path: string, ...texts: string[
     'import { link, rename } from "node:fs/promises";',
     "await client.send(new PutObjectCommand({ Bucket, Key, Body }));",
     "await client.send(new CompleteMultipartUploadCommand({}));",
+    "await client.send(new CreateMultipartUploadCommand({}));",
+    "await client.send(new UploadPartCommand({}));",
     "remove: (key) => client.send(new DeleteObjectCommand(target(key))),",
     "async remove(key) { await unlink(pathOf(key)); }",
+  ],
+  "objects are removed by the garbage collection alone": [
+    "packages/scoring/src/x.ts",
+    "await store.remove(key);",
+    "await ports.store.remove(key);",
   ],
   "no other code removes or renames files": [
     "apps/cli/src/x.ts",

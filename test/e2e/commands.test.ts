@@ -250,6 +250,34 @@ test("a batch is paused with a reason, stays so for a score of it, is resumed wi
   expect(await state()).toMatchObject({ state: "complete" });
 }, 120_000);
 
+test("gc says what it would remove, removes it with --yes, and touches nothing else; ls --unplanned names what is no batch", async () => {
+  const at = join(folder, "littered");
+  await copyTree(root, at);
+  const partial = join(at, batch, "partial", "000000");
+  await mkdir(partial, { recursive: true });
+  await writeFile(join(partial, "0123456789abcdef.start"), "x".repeat(1_500));
+  const left = join(at, "left-0123456789abcdef", "rows");
+  await mkdir(left, { recursive: true });
+  await writeFile(join(left, "000000.jsonl.gz"), "abc");
+  const before = await readdir(at, { recursive: true });
+  const told = await expectExit(0, ["gc", "--root", at]);
+  expect(told.stdout).toBe(`${batch}/partial  1 file, 1.5 kB\n`);
+  expect(told.stderr).toMatch(/would remove: .*assay gc --yes --root/);
+  expect(await readdir(at, { recursive: true })).toEqual(before);
+  await expectExit(0, ["gc", "--yes", "--root", at]);
+  expect((await readdir(at, { recursive: true })).filter((name) => name.endsWith(".start"))).toEqual([]);
+  expect(await readdir(left)).toEqual(["000000.jsonl.gz"]);
+  expect((await expectExit(0, ["gc", "--yes", "--root", at])).stderr).toContain("nothing to remove");
+  await expectExit(0, ["verify", batch, "--root", at]);
+
+  const unplanned = await expectExit(0, ["ls", "--unplanned", "--json", "--root", at]);
+  const found = JSON.parse(unplanned.stdout) as { modified: string };
+  expect(found).toMatchObject({ folder: "left-0123456789abcdef", objects: 1, bytes: 3 });
+  expect(Math.abs(Date.now() - Date.parse(found.modified))).toBeLessThan(3_600_000);
+  expect(unplanned.stderr).toContain(`rm -r '${at}/left-0123456789abcdef/'`);
+  expect((await expectExit(0, ["ls", "--unplanned", "--root", root])).stderr).toContain("every folder");
+}, 120_000);
+
 test("the demo ends well twice, says that its rewards are no judgements, and names the next commands", async () => {
   const at = join(folder, "demo");
   const first = await expectExit(0, ["demo", "--root", at]);

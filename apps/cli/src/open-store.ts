@@ -2,6 +2,8 @@ import { resolve } from "node:path";
 import { AssayError } from "@assay/core";
 import { assertAtomicStore, type ObjectStore } from "@assay/store";
 import { localStore } from "@assay/store/local";
+import type { Uploads } from "@assay/store/s3";
+import type { S3Client } from "@aws-sdk/client-s3";
 import { systemClock } from "./system-clock.ts";
 
 /** The store that `--root` or ASSAY_ROOT names. Opens nothing yet: a local directory is made at the first write. */
@@ -26,10 +28,23 @@ export async function openUri(uri: string): Promise<ObjectStore> {
     }
     return localStore(resolve(uri));
   }
+  const { s3Store } = await import("@assay/store/s3");
+  return s3Store(await s3Target(uri));
+}
+
+/** The multipart uploads of a root in a bucket; null for a directory, which knows none. */
+export async function openUploads(root: string | undefined): Promise<Uploads | null> {
+  const uri = root ?? process.env.ASSAY_ROOT ?? "";
+  if (!/^s3:\/\//i.test(uri)) return null;
+  const { s3Uploads } = await import("@assay/store/s3");
+  return s3Uploads(await s3Target(uri));
+}
+
+async function s3Target(uri: string): Promise<{ client: S3Client; bucket: string; prefix: string }> {
   // the SDK warns on stderr that its releases of 2027 will need Node 22; the pin is ours to raise, not the user's
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
   const { S3Client } = await import("@aws-sdk/client-s3");
-  const { parseS3Uri, s3ClientOptions, s3Store } = await import("@assay/store/s3");
+  const { parseS3Uri, s3ClientOptions } = await import("@assay/store/s3");
   const endpoint = process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL;
   const region =
     process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? (endpoint === undefined ? undefined : "us-east-1");
@@ -37,7 +52,7 @@ export async function openUri(uri: string): Promise<ObjectStore> {
     ...s3ClientOptions(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined ? {} : { region }),
   });
-  return s3Store({ client, ...parseS3Uri(uri) });
+  return { client, ...parseS3Uri(uri) };
 }
 
 /** Before the first write of a day: a store that ignores put-if-absent would lose rows without a word (DESIGN 2). */

@@ -76,6 +76,7 @@ export async function program(argv: readonly string[]): Promise<void> {
 
   addRoot(root.command("ls").description("the batches of a root, newest first"))
     .option("--tag <k=v>", "only batches with this tag (repeatable)", collect, [])
+    .option("--unplanned", "folders that are no batch, left by a submit that was killed, instead")
     .option("--json", "print JSON lines")
     .action(async (flags) => (await import("./verbs/ls.ts")).ls(flags));
 
@@ -142,6 +143,12 @@ export async function program(argv: readonly string[]): Promise<void> {
     .option("--text", "add prompt and response")
     .option("--missing <policy>", "reward of rows that have none: null, zero, floor, card, or drop the rows", "null")
     .action(async (batch, file, flags) => (await import("./verbs/export.ts")).exportBatch(batch, file, flags));
+
+  addRoot(root.command("gc").description("remove checkpoints of chunks that are done; only says what it would remove"))
+    .option("--yes", "remove them")
+    .option("--older-than <hours>", "only uploads that were begun before", toNumber, 24)
+    .option("--json", "print JSON lines")
+    .action(async (flags) => (await import("./verbs/gc.ts")).gc(flags));
 
   addRedis(root.command("doctor").description("check engine, Redis and root, and say what would mend them"))
     .option("--root <root>", "directory or s3://bucket/prefix (or ASSAY_ROOT)")

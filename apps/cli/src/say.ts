@@ -66,6 +66,14 @@ export function counted(n: number, one: string): string {
   return `${count(n)} ${n === 1 ? one : `${one}s`}`;
 }
 
+/** 12 bytes, 4.1 kB, 3.25 GB */
+export function sizeText(bytes: number): string {
+  if (bytes < 1_000) return counted(bytes, "byte");
+  const units = ["kB", "MB", "GB", "TB"];
+  const power = Math.min(units.length, Math.floor(Math.log10(bytes) / 3));
+  return `${Number((bytes / 1_000 ** power).toPrecision(3))} ${units[power - 1]}`;
+}
+
 /** 0.4 s, 42 s, 3 min 5 s, 2 h 10 min, 40 days */
 export function duration(seconds: number): string {
   if (seconds < 9.95) return `${Number(seconds.toFixed(1))} s`;

@@ -27,7 +27,7 @@ export async function* listDirectory(
     const path = join(directory, ...key.split("/"));
     const found = await callDirectory(directory, key, options.signal, () => orNull(stat(path)));
     if (found === null) continue;
-    yield { key, size: found.size };
+    yield { key, size: found.size, modified: found.mtimeMs };
     left -= 1;
     if (left <= 0) return;
   }

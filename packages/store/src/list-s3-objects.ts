@@ -31,13 +31,14 @@ export async function* listS3Objects(
     const page = await callS3(root, "ListObjectsV2", prefix, options.signal, (abortSignal) =>
       root.client.send(new ListObjectsV2Command(input), { abortSignal }),
     );
-    for (const { Key, Size } of page.Contents ?? []) {
+    for (const { Key, Size, LastModified } of page.Contents ?? []) {
       // a "folder" that a console made is an empty object whose key ends in a slash
       if (Key === undefined || Key.endsWith("/")) continue;
       if (options.signal?.aborted === true) throw new AssayError("E_ABORTED", "stopped", { where: root.uri });
       if (left <= 0) return;
       left -= 1;
-      yield { key: Key.slice(root.base.length), size: Size ?? 0 };
+      const modified = LastModified === undefined ? {} : { modified: LastModified.getTime() };
+      yield { key: Key.slice(root.base.length), size: Size ?? 0, ...modified };
     }
     if (page.IsTruncated !== true) return;
     const next = page.NextContinuationToken;

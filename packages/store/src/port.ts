@@ -40,4 +40,6 @@ export type PutResult = "created" | "exists";
 export interface ObjectInfo {
   readonly key: string;
   readonly size: number;
+  /** epoch milliseconds; for people, since clocks differ: nothing is decided by it but what is shown */
+  readonly modified?: number;
 }

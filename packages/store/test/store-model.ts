@@ -53,7 +53,8 @@ export async function outcome(store: ObjectStore, operation: Operation): Promise
         return chunks === null ? null : hex(await collect(chunks));
       }
       case "list":
-        return await collect(store.list(operation.prefix, operation));
+        // when an object was put is no part of the contract
+        return (await collect(store.list(operation.prefix, operation))).map(({ key, size }) => ({ key, size }));
     }
   } catch (error) {
     if (isAssayError(error)) return error.code;

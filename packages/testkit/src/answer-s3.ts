@@ -9,6 +9,8 @@ export interface S3Request {
     | "ListObjectsV2"
     | "CreateBucket"
     | "HeadBucket"
+    | "ListMultipartUploads"
+    | "AbortMultipartUpload"
     | "unknown";
   readonly bucket: string;
   /** "" for actions on a bucket */
@@ -32,6 +34,13 @@ export interface StoredObject {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** Parts that other tools left; this server takes none itself. */
+export interface UnfinishedUpload {
+  readonly key: string;
+  readonly id: string;
+  readonly initiated: string;
+}
+
 /** bucket -> key -> object */
 export type S3Buckets = Map<string, Map<string, StoredObject>>;
 
@@ -42,7 +51,7 @@ export type S3Buckets = Map<string, Map<string, StoredObject>>;
 export function answerS3(
   buckets: S3Buckets,
   request: S3Request,
-  options: { pageSize: number; honourCondition: boolean },
+  options: { pageSize: number; honourCondition: boolean; uploads: UnfinishedUpload[] },
 ): S3Answer {
   const { action, bucket, key } = request;
   if (action === "CreateBucket") {
@@ -54,6 +63,13 @@ export function answerS3(
   if (objects === undefined) return s3Error(404, "NoSuchBucket", bucket);
   if (action === "HeadBucket") return { status: 200, headers: {}, body: Buffer.alloc(0) };
   if (action === "ListObjectsV2") return listPage(objects, request, options.pageSize);
+  if (action === "ListMultipartUploads") return listUploads(options.uploads, request, options.pageSize);
+  if (action === "AbortMultipartUpload") {
+    const at = options.uploads.findIndex(({ id }) => id === request.query.get("uploadId"));
+    if (at < 0) return s3Error(404, "NoSuchUpload", key);
+    options.uploads.splice(at, 1);
+    return { status: 204, headers: {}, body: Buffer.alloc(0) };
+  }
   if (action === "PutObject") return putObject(objects, request, options.honourCondition);
   if (action === "DeleteObject") {
     objects.delete(key);
@@ -128,6 +144,32 @@ function listPage(objects: Map<string, StoredObject>, request: S3Request, pageSi
     ...(next === null ? [] : [`<NextContinuationToken>${next}</NextContinuationToken>`]),
     ...contents,
     "</ListBucketResult>",
+  ].join("");
+  return { status: 200, headers: { "content-type": "application/xml" }, body: Buffer.from(text) };
+}
+
+/** All of one bucket, by key and then by id; markers as S3 has them. */
+function listUploads(uploads: readonly UnfinishedUpload[], { bucket, query }: S3Request, pageSize: number): S3Answer {
+  const order = ({ key, id }: { key: string; id: string }): string => `${key}\n${id}`;
+  const after = order({ key: query.get("key-marker") ?? "", id: query.get("upload-id-marker") ?? "" });
+  const left = uploads
+    .filter(({ key }) => key.startsWith(query.get("prefix") ?? ""))
+    .filter((upload) => compareBytes(order(upload), after) > 0)
+    .sort((a, b) => compareBytes(order(a), order(b)));
+  const page = left.slice(0, pageSize);
+  const last = page.length < left.length ? page.at(-1) : undefined;
+  const encode = query.get("encoding-type") === "url" ? encodeURIComponent : escapeXml;
+  const text = [
+    '<?xml version="1.0" encoding="UTF-8"?>\n<ListMultipartUploadsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">',
+    `<Bucket>${bucket}</Bucket><IsTruncated>${last !== undefined}</IsTruncated>`,
+    ...(last === undefined
+      ? []
+      : [`<NextKeyMarker>${encode(last.key)}</NextKeyMarker><NextUploadIdMarker>${last.id}</NextUploadIdMarker>`]),
+    ...page.map(
+      ({ key, id, initiated }) =>
+        `<Upload><Key>${encode(key)}</Key><UploadId>${id}</UploadId><Initiated>${initiated}</Initiated></Upload>`,
+    ),
+    "</ListMultipartUploadsResult>",
   ].join("");
   return { status: 200, headers: { "content-type": "application/xml" }, body: Buffer.from(text) };
 }

@@ -1,7 +1,14 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
-import { answerS3, type S3Answer, type S3Buckets, type S3Request, s3Error } from "./answer-s3.ts";
+import {
+  answerS3,
+  type S3Answer,
+  type S3Buckets,
+  type S3Request,
+  s3Error,
+  type UnfinishedUpload,
+} from "./answer-s3.ts";
 import { decodeAwsChunked } from "./decode-aws-chunked.ts";
 import { faultScript, type S3Fault } from "./s3-fault.ts";
 
@@ -14,6 +21,8 @@ export interface S3Server {
   readonly requests: readonly S3LogEntry[];
   /** what lies in the server, to look at or to change behind a client's back */
   readonly buckets: S3Buckets;
+  /** multipart uploads that somebody began and left: a test puts them here, and only their end is served */
+  readonly uploads: UnfinishedUpload[];
   /** Replaces the script of faults. */
   setFaults(faults: readonly S3Fault[]): void;
   /** Ends every connection, hanging ones included. */
@@ -29,13 +38,14 @@ export interface S3LogEntry {
 /**
  * A small S3 in memory, path style, on a free loopback port, so that tests drive the real SDK. Knows what the store
  * uses: PutObject with If-None-Match and metadata, GetObject (also from an offset), HeadObject, DeleteObject,
- * ListObjectsV2, CreateBucket. Signatures are never checked: any credentials pass.
+ * ListObjectsV2, CreateBucket, and the end of multipart uploads, which it takes none of. Signatures are never checked: any credentials pass.
  */
 export async function startS3Server(
   options: { bucket?: string; pageSize?: number; faults?: readonly S3Fault[] } = {},
 ): Promise<S3Server> {
   const bucket = options.bucket ?? "assay-test";
   const buckets: S3Buckets = new Map([[bucket, new Map()]]);
+  const uploads: UnfinishedUpload[] = [];
   const requests: S3LogEntry[] = [];
   let nextFault = faultScript(options.faults ?? []);
 
@@ -58,6 +68,7 @@ export async function startS3Server(
         : answerS3(buckets, request, {
             pageSize: options.pageSize ?? 1_000,
             honourCondition: fault?.does !== "ignore-condition",
+            uploads,
           });
     const done = fault?.does === "lose-token" ? { ...worked, body: withoutToken(worked.body) } : worked;
     if (fault?.does === "lose-answer") return void response.destroy();
@@ -73,6 +84,7 @@ export async function startS3Server(
     bucket,
     requests,
     buckets,
+    uploads,
     setFaults(faults) {
       nextFault = faultScript(faults);
     },
@@ -115,8 +127,10 @@ function actionOf(
 ): S3Request["action"] {
   if (key === "") {
     if (method === "GET" && query.get("list-type") === "2") return "ListObjectsV2";
+    if (method === "GET" && query.has("uploads")) return "ListMultipartUploads";
     return method === "PUT" ? "CreateBucket" : method === "HEAD" ? "HeadBucket" : "unknown";
   }
+  if (method === "DELETE" && query.has("uploadId")) return "AbortMultipartUpload";
   // copies and multipart uploads would get round the condition: refused like every other action that is not known
   if (headers["x-amz-copy-source"] !== undefined || query.has("uploads") || query.has("uploadId")) return "unknown";
   const actions = { PUT: "PutObject", GET: "GetObject", HEAD: "HeadObject", DELETE: "DeleteObject" } as const;

@@ -6,6 +6,7 @@ import { printable } from "../histogram.ts";
 import { openStore } from "../open-store.ts";
 import { type BatchState, readState } from "../read-state.ts";
 import { count, note, result, resultJson } from "../say.ts";
+import { showUnplanned } from "../show-unplanned.ts";
 import { pairs } from "../submit-settings.ts";
 import { tabbed, table } from "../table.ts";
 
@@ -13,8 +14,11 @@ import { tabbed, table } from "../table.ts";
 const atOnce = 8;
 
 /** The batches of a root, newest first: a table on a terminal, tabs without a head line on a pipe. */
-export async function ls(flags: RootFlags & JsonFlag & { readonly tag: readonly string[] }): Promise<void> {
+export async function ls(
+  flags: RootFlags & JsonFlag & { readonly tag: readonly string[]; readonly unplanned?: boolean },
+): Promise<void> {
   const store = await openStore(flags.root);
+  if (flags.unplanned === true) return showUnplanned(store, flags);
   const tags = pairs("--tag", "k=v", flags.tag);
   const rows: string[][] = [];
   for await (const seen of readBatches(store, tags)) {

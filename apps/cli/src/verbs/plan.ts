@@ -7,7 +7,7 @@ import { openInputs } from "../open-inputs.ts";
 import { openStore } from "../open-store.ts";
 import { planInputs } from "../plan-inputs.ts";
 import { readState } from "../read-state.ts";
-import { count, counted, duration, result, resultJson } from "../say.ts";
+import { count, counted, duration, result, resultJson, sizeText } from "../say.ts";
 
 /** What a submit would do. Reads the whole input, stores nothing, asks nobody. */
 export async function plan(inputs: readonly string[], flags: PlanFlags & RootFlags & JsonFlag): Promise<void> {
@@ -45,7 +45,7 @@ function planLines({ file, tally }: PlannedBatch, exists: Existing): string[] {
     file.batch,
     line(
       "inputs",
-      `${counted(file.inputs.length, "file")}, ${size(bytes)}${blank === 0 ? "" : `, ${counted(blank, "blank line")}`}`,
+      `${counted(file.inputs.length, "file")}, ${sizeText(bytes)}${blank === 0 ? "" : `, ${counted(blank, "blank line")}`}`,
     ),
     ...file.inputs
       .slice(0, 5)
@@ -98,13 +98,6 @@ function existsText(exists: Existing): string {
   if (exists === null) return "not asked: no --root is named";
   if (exists.state === null) return `not yet in ${exists.root}`;
   return `in ${exists.root}: ${exists.state}, ${counted(exists.doneRows, "row")} done`;
-}
-
-function size(bytes: number): string {
-  if (bytes < 1_000) return counted(bytes, "byte");
-  const units = ["kB", "MB", "GB", "TB"];
-  const power = Math.min(units.length, Math.floor(Math.log10(bytes) / 3));
-  return `${Number((bytes / 1_000 ** power).toPrecision(3))} ${units[power - 1]}`;
 }
 
 function planJson({ file, tally }: PlannedBatch, exists: Existing) {
