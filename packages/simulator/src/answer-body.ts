@@ -51,10 +51,7 @@ export function chatAnswerBody(
     ],
     service_tier: null,
     system_fingerprint: systemFingerprint,
-    usage: {
-      ...usageOf(generation, generated, options, true),
-      completion_tokens_details: split === null ? null : { reasoning_tokens: split.tokens },
-    },
+    usage: chatUsage(generation, generated, options),
     prompt_logprobs: null,
     prompt_token_ids: show.tokenIds ? generation.promptIds : null,
     prompt_text: show.promptText ? generation.promptText : null,
@@ -100,6 +97,14 @@ export function completionAnswerBody(
   };
 }
 
+export function chatUsage(generation: Generation, generated: Generated, options: ResolvedOptions) {
+  const split = options.reasoningParser ? splitReasoning(generated.answer, generation.thinking) : null;
+  return {
+    ...usageOf(generation, generated, options, true),
+    completion_tokens_details: split === null ? null : { reasoning_tokens: split.tokens },
+  };
+}
+
 function usageOf(
   { promptIds }: Generation,
   { answer, cachedTokens }: Generated,
@@ -123,7 +128,7 @@ function usageOf(
 }
 
 /** In chat the sampled token stands apart and, where a list was asked for, again as its first entry. */
-function chatEntry(list: readonly ToldLogprob[], { logprobs, show }: Generation) {
+export function chatEntry(list: readonly ToldLogprob[], { logprobs, show }: Generation) {
   const [sampled] = list;
   if (sampled === undefined) throw new Error("chatEntry: a position without its sampled token");
   const shown = logprobs === null || logprobs.ids !== null ? list : list.slice(0, logprobs.top);

@@ -52,6 +52,8 @@ export interface EngineLoop {
   readonly counters: Readonly<LoopCounters>;
   /** Queues a row, first come first served. Returns the way to hang up: `done` is then never called. */
   submit(work: RowWork, done: (end: RowEnd) => void): () => void;
+  /** Tokens that a row has written by now; 0 where it has no slot. */
+  written(work: RowWork): number;
   /** Counts the tokens of now. Without it the counters are those of the last event. */
   settle(): void;
   /** A hung engine: rows come in and stay, nothing moves. */
@@ -272,6 +274,10 @@ export function createEngineLoop(settings: LoopSettings, kv: KvCache, clock: Loo
         counters.aborted += 1;
         wakeIn(0);
       };
+    },
+    written(work) {
+      for (const row of running) if (row.work === work) return frozen ? row.counted : tokensAt(row, clock.now());
+      return 0;
     },
     settle() {
       if (frozen || running.size === 0) return;

@@ -1,8 +1,8 @@
 import { openCursor } from "./cursor.ts";
-import { createEngineLoop, type EngineLoop, type LoopClock } from "./engine-loop.ts";
+import { createEngineLoop, type EngineLoop, type LoopClock, type RowWork } from "./engine-loop.ts";
 import type { FaultState } from "./faults.ts";
 import { type Answer, answerText, generateAnswer } from "./generate-answer.ts";
-import type { Generated, Generation } from "./generation.ts";
+import type { Generated, Generation, Written } from "./generation.ts";
 import { createKvCache, type KvCache } from "./kv-cache.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -11,8 +11,15 @@ import { tellLogprobs } from "./tell-logprobs.ts";
 export interface Engine {
   readonly loop: EngineLoop;
   readonly kv: KvCache;
-  /** The answer once its row had a slot and its time; "dead" when the engine died; null when the signal aborted. */
-  generate(generation: Generation, signal: AbortSignal): Promise<Generated | "dead" | null>;
+  /**
+   * The answer once its row had a slot and its time; "dead" when the engine died; null when the signal aborted.
+   * `onSlot` is told what is going to be written and how to count what is by now.
+   */
+  generate(
+    generation: Generation,
+    signal: AbortSignal,
+    onSlot?: (written: Written, count: () => number) => void,
+  ): Promise<Generated | "dead" | null>;
 }
 
 /** The simulated model behind the scheduler. Answers depend on the request and the seeds alone, never on the load. */
@@ -35,15 +42,16 @@ export function createEngine(options: ResolvedOptions, metrics: Metrics, faults:
   return {
     loop,
     kv,
-    generate(generation, signal) {
+    generate(generation, signal, onSlot) {
       return new Promise((resolve) => {
         if (signal.aborted) return resolve(null);
         let answer: Answer | null = null;
-        const work = {
+        const work: RowWork = {
           promptIds: generation.promptIds,
           cacheSalt: generation.cacheSalt,
           generate: () => {
             answer = write(generation);
+            onSlot?.({ answer, told: tell(generation, answer) }, () => loop.written(work));
             return answer.ids;
           },
         };

@@ -29,6 +29,8 @@ export interface SimulatorFaults {
   readonly hang?: boolean;
   /** milliseconds between the end of a generation and the first byte of its answer */
   readonly firstByteDelayMs?: number;
+  /** a proxy in front: it closes the connection when so long no byte of an answer came */
+  readonly silenceLimitMs?: number;
 }
 
 type DoorFault = "dropConnection" | "rejectAll" | "wrongModel" | "status503" | "error500" | "notJson";
@@ -62,6 +64,7 @@ export interface FaultState {
   readonly engineDead: boolean;
   readonly hang: boolean;
   readonly firstByteDelayMs: number;
+  readonly silenceLimitMs: number | null;
   readonly wrongModel: boolean;
   /** Replaces all faults and what was left of them. */
   set(faults: SimulatorFaults): void;
@@ -92,6 +95,9 @@ export function createFaults(): FaultState {
     },
     get firstByteDelayMs() {
       return faults.firstByteDelayMs ?? 0;
+    },
+    get silenceLimitMs() {
+      return faults.silenceLimitMs ?? null;
     },
     get wrongModel() {
       return (left.get("wrongModel") ?? 0) > 0;

@@ -17,6 +17,9 @@ export interface Generation {
     readonly promptText: boolean;
     /** false: a reasoning parser drops the thinking, and the log-probabilities with it */
     readonly reasoning: boolean;
+    /** the answer comes in pieces; with a last one that counts its tokens */
+    readonly stream: boolean;
+    readonly usage: boolean;
   };
   /** the template left room for thinking */
   readonly thinking: boolean;
@@ -24,10 +27,14 @@ export interface Generation {
   readonly requestId: string | null;
 }
 
-/** What the engine made of it. */
-export interface Generated {
+/** What a row is going to have written; known once it has a slot. */
+export interface Written {
   readonly answer: Answer;
   /** one list a generated token, the sampled one first; null when none were asked for */
   readonly told: readonly (readonly ToldLogprob[])[] | null;
+}
+
+/** What the engine made of it. */
+export interface Generated extends Written {
   readonly cachedTokens: number;
 }

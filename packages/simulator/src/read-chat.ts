@@ -39,6 +39,8 @@ export function readChat(fields: Fields, options: ResolvedOptions): Generation {
       tokensAsIds: readBoolean(fields, "return_tokens_as_token_ids"),
       promptText: readBoolean(fields, "return_prompt_text"),
       reasoning: fields.include_reasoning !== false,
+      stream: readBoolean(fields, "stream"),
+      usage: isFields(fields.stream_options) && readBoolean(fields.stream_options, "include_usage"),
     },
     thinking,
     requestId: readText(fields, "request_id"),

@@ -11,6 +11,7 @@ const defaultMaxTokens = 16;
 
 /** The generation that a POST /v1/completions asks for: one prompt, as text or as token ids. Throws Refusal. */
 export function readCompletion(fields: Fields, options: ResolvedOptions): Generation {
+  if (readBoolean(fields, "stream")) throw new Refusal(400, "The simulator streams chat answers only.", "stream");
   refuseUnsimulated(fields);
   const logprobs = readLogprobsAsked(fields, readInteger(fields, "logprobs"), options.knows.logprobTokenIds);
   const sampling = readSampling(fields);
@@ -27,6 +28,8 @@ export function readCompletion(fields: Fields, options: ResolvedOptions): Genera
       tokensAsIds: readBoolean(fields, "return_tokens_as_token_ids"),
       promptText: false,
       reasoning: true,
+      stream: false,
+      usage: true,
     },
     thinking: true,
     requestId: readText(fields, "request_id"),

@@ -126,8 +126,7 @@ function readStop(fields: Fields): string[] {
 
 /** Refused alike on chat and completions: what this simulator does not do, in plain words. */
 export function refuseUnsimulated(fields: Fields): void {
-  if (readBoolean(fields, "stream")) throw new Refusal(400, "The simulator does not stream.", "stream");
-  if ((fields.stream_options ?? null) !== null)
+  if ((fields.stream_options ?? null) !== null && !readBoolean(fields, "stream"))
     throw refuseField("Stream options can only be defined when `stream=True`.", "stream_options");
   if ((readInteger(fields, "n") ?? 1) !== 1) throw new Refusal(400, "The simulator gives one answer a request.", "n");
 }

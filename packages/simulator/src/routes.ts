@@ -8,6 +8,7 @@ import { readChat, renderFields } from "./read-chat.ts";
 import { readCompletion } from "./read-completion.ts";
 import { checkWellFormed, type Fields, parseFields, readBoolean, readIds, readText, wrongType } from "./read-fields.ts";
 import { jsonReply, Refusal, type Reply } from "./refusal.ts";
+import { streamChat } from "./stream-chat.ts";
 import { detokenize, tokenize, tokenSpelling } from "./tokenizer.ts";
 
 /** `owned_by` of every model that a simulator serves: by this a client knows that rewards come from no model. */
@@ -24,7 +25,13 @@ export interface Incoming {
 }
 
 /** What a route says: an answer, a closed socket, or nothing because nobody is there any more. */
-export type Outcome = Reply | "drop" | null;
+export type Outcome = Reply | Streamed | "drop" | null;
+
+/** An answer in pieces: sends events until it is over. */
+export interface Streamed {
+  readonly status: 200;
+  readonly stream: (send: (text: string) => void) => Promise<void>;
+}
 
 export interface Served {
   readonly options: ResolvedOptions;
@@ -92,11 +99,13 @@ async function generate(
   checkModel(fields, options);
   checkRank(header("x-data-parallel-rank"));
   const generation = read(fields, options);
+  const stamp = served.stamp();
+  const named = { ...stamp, id: generation.requestId ?? stamp.id };
+  if (generation.show.stream)
+    return { status: 200, stream: (send) => streamChat(served, generation, named, signal, send) };
   const generated = await engine.generate(generation, signal);
   if (generated === null) return null;
   if (generated === "dead") return engineDeadReply;
-  const stamp = served.stamp();
-  const named = { ...stamp, id: generation.requestId ?? stamp.id };
   return faults.spoil(jsonReply(200, answerBody(generation, generated, named, options)));
 }
 

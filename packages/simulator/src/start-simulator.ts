@@ -135,6 +135,7 @@ async function handle(request: IncomingMessage, response: ServerResponse, served
   response.once("close", () => hungUp.abort());
   const path = new URL(request.url ?? "/", "http://simulator").pathname;
   const method = request.method ?? "GET";
+  const noise = limitSilence(response, path, served.faults.silenceLimitMs);
   const outcome = await answer(request, method, path, served, hungUp.signal);
   if (outcome === null || hungUp.signal.aborted) return;
   if (outcome === "drop") {
@@ -142,9 +143,26 @@ async function handle(request: IncomingMessage, response: ServerResponse, served
     return;
   }
   served.metrics.answered(path, method, outcome.status);
+  if ("stream" in outcome) {
+    response.writeHead(200, { connection: "keep-alive", "content-type": "text/event-stream; charset=utf-8" });
+    await outcome.stream((text) => {
+      noise();
+      response.write(text);
+    });
+    response.end();
+    return;
+  }
   if (method === "POST" && path.startsWith("/v1/") && served.faults.firstByteDelayMs > 0)
     await wait(served.faults.firstByteDelayMs, hungUp.signal);
   write(response, outcome);
+}
+
+/** Cuts the connection when for so long nothing was heard; the one that is returned says that something was. */
+function limitSilence(response: ServerResponse, path: string, limitMs: number | null): () => void {
+  if (limitMs === null || !path.startsWith("/v1/")) return () => {};
+  const timer = setTimeout(() => response.destroy(), limitMs);
+  response.once("close", () => clearTimeout(timer));
+  return () => void timer.refresh();
 }
 
 async function answer(

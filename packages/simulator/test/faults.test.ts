@@ -125,4 +125,23 @@ describe("faults", () => {
     expect((await get(simulator, "/health")).status).toBe(200);
     expect((await ask()).status).toBe(200);
   });
+
+  test("silenceLimitMs: a silent answer is cut, one that comes in pieces is not", async () => {
+    const slow = await startSimulator({ reasoningTokens: 100, tokensPerSecond: 200, faults: { silenceLimitMs: 200 } });
+    await expect(post(slow, path, body)).rejects.toThrow("fetch failed");
+    const streamed = await post(slow, path, { ...body, stream: true });
+    expect(streamed.text).toMatch(/"finish_reason":"stop".*\n\ndata: \[DONE\]\n\n$/);
+    await slow.close();
+  });
+
+  test("an engine that dies while it streams says so in the stream", async () => {
+    const slow = await startSimulator({ reasoningTokens: 100, tokensPerSecond: 100 });
+    const asking = post(slow, path, { ...body, stream: true });
+    while (slow.stats.generatedTokens < 5) await new Promise((resolve) => setTimeout(resolve, 1));
+    slow.setFaults({ engineDead: true });
+    const { status, text } = await asking;
+    expect(status).toBe(200);
+    expect(text).toMatch(/data: \{"error":\{"message":"EngineCore encountered an issue.*\n\ndata: \[DONE\]\n\n$/);
+    await slow.close();
+  });
 });

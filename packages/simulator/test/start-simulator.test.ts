@@ -45,7 +45,7 @@ describe("start-simulator", () => {
   });
 
   test.each<[{ [field: string]: unknown }, string | null, string]>([
-    [{ stream: true }, "stream", "does not stream"],
+    [{ stream_options: {} }, "stream_options", "only be defined when `stream=True`"],
     [{ n: 2 }, "n", "one answer"],
     [{ top_p: 0 }, "top_p", "(0, 1]"],
     [{ max_tokens: 0 }, "max_tokens", "at least 1"],
