@@ -1,6 +1,19 @@
+import { type Completion, completionFromChat, verdictIds } from "@assay/core";
+import { collectStream } from "@assay/engine/openai";
 import { expect } from "@jest/globals";
 import { askRow, greedy, judgeProfile, pairOf } from "./ask-row.ts";
-import { ask, askChat, type Case, endless, maxModelLen, metric, model, until } from "./engine-under-test.ts";
+import {
+  ask,
+  askChat,
+  type Case,
+  chat,
+  completionOf,
+  endless,
+  maxModelLen,
+  metric,
+  model,
+  until,
+} from "./engine-under-test.ts";
 
 /** What Assay, its dashboard and its alerts read. */
 const metrics = [
@@ -17,6 +30,8 @@ const metrics = [
   "vllm:prompt_tokens_total",
   "vllm:request_success_total",
 ];
+
+const ids = verdictIds(judgeProfile);
 
 export const engineCases: readonly Case[] = [
   {
@@ -54,6 +69,37 @@ export const engineCases: readonly Case[] = [
       return "within 0.05";
     },
   },
+  ...(["plain", "tuned"] as const).map(
+    (on): Case => ({
+      topic: "The engine",
+      holds:
+        on === "plain"
+          ? "an answer that is streamed brings, put together, what the whole one brings: text, ids, log-probabilities, usage"
+          : "the same with a reasoning parser, which sends thinking and text apart",
+      on,
+      async run(engine) {
+        const asked = { return_token_ids: true, logprobs: true, top_logprobs: 0, logprob_token_ids: ids };
+        const whole = completionOf(await chat(engine, asked), ids);
+        const streamed = await askChat(engine, { ...asked, stream: true, stream_options: { include_usage: true } });
+        expect(streamed.headers.get("content-type")).toMatch(/^text\/event-stream/);
+        const collected = await collectStream(bytesOf(String(streamed.body)));
+        if (collected.kind !== "answer") throw new Error(`the stream is ${collected.kind}`);
+        const { logprobs, ...completion } = completionFromChat(collected.body, 0, ids, collected.skipped);
+        const { logprobs: wholeLogprobs, ...wholeCompletion } = whole;
+        // the second of two equal requests finds more in the cache
+        expect(completion).toEqual({ ...wholeCompletion, usage: expect.objectContaining({ ...tokensOf(whole) }) });
+        expect(logprobs).toHaveLength(8);
+        for (const [i, { sampled, told }] of (logprobs ?? []).entries()) {
+          expect(sampled.id).toBe(wholeLogprobs?.[i]?.sampled.id);
+          for (const [k, { id, logprob }] of told.entries()) {
+            expect(id).toBe(wholeLogprobs?.[i]?.told[k]?.id);
+            expect(Math.abs(logprob - (wholeLogprobs?.[i]?.told[k]?.logprob ?? 0))).toBeLessThan(0.05);
+          }
+        }
+        return "equal, and the ids of the prompt with the first event";
+      },
+    }),
+  ),
   {
     topic: "The engine",
     holds: "a client that hangs up frees its rows",
@@ -86,3 +132,11 @@ export const engineCases: readonly Case[] = [
     },
   },
 ];
+
+function tokensOf({ usage }: Completion) {
+  return { promptTokens: usage.promptTokens, completionTokens: usage.completionTokens };
+}
+
+async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {
+  yield new TextEncoder().encode(text);
+}

@@ -248,6 +248,9 @@ function withoutValues(message: string): string {
 /** What vLLM says with a 500 when its engine died, or while it shuts down: nothing of it is the row's fault. */
 const goneWords = /EngineCore|EngineDead|after shutdown/i;
 
+/** What gateways say that reach no engine, or have no patience with it; 520 to 524 are Cloudflare's. */
+const noEngine = new Set([502, 504, 520, 521, 522, 523, 524]);
+
 function kindOf(status: number, message: string, param: string | null): EngineFailure["kind"] {
   if (status === 400 || status === 422) {
     const tooLong =
@@ -257,7 +260,7 @@ function kindOf(status: number, message: string, param: string | null): EngineFa
   if (status === 404) return "wrong_model";
   if (status === 401 || status === 403) return "denied";
   if (status === 429 || status === 503) return "busy";
-  if (status === 502 || status === 504 || (status === 500 && goneWords.test(message))) return "lost";
+  if (noEngine.has(status) || (status === 500 && goneWords.test(message))) return "lost";
   if (status >= 500) return "server_error";
   return "rejected";
 }

@@ -19,6 +19,7 @@ describe("wire: what an HTTP status means", () => {
     [500, saying("EngineCore encountered an issue."), "lost"],
     [502, "<html>", "lost"],
     [504, null, "lost"],
+    [524, "<html>", "lost"],
     [500, saying("boom"), "server_error"],
     [418, null, "rejected"],
   ])("%i %j is %s", (status, body, kind) => {

@@ -9,8 +9,10 @@ import {
 } from "@assay/core";
 import OpenAI from "openai";
 import type { Dispatcher } from "undici";
+import { collectStream } from "./collect-stream.ts";
 import { fitAnswer } from "./fit-answer.ts";
-import { createAnswerReader } from "./read-answer.ts";
+import { badAnswer, createAnswerReader } from "./read-answer.ts";
+import { failureFromError, isReset, transportCode } from "./transport-failure.ts";
 import { undiciFetch } from "./undici-fetch.ts";
 
 /** One engine, spoken to over HTTP. Knows no limits and no other engines. */
@@ -26,6 +28,11 @@ export interface EngineClient {
     request: EngineRequest,
     options: { signal: AbortSignal; deadlineMs: number; session?: string | undefined },
   ): Promise<EngineOutcome>;
+  /**
+   * From now on chat answers are asked for in pieces, so that something comes while they are written: a proxy in front
+   * may end a silence. Completions are the same.
+   */
+  streamFromNowOn(): void;
   /** For the probe: any path of the server. Status 0 with the code when no answer came. Never rejects. */
   ask(path: string, body: unknown, limitMs: number, headers?: Readonly<Record<string, string>>): Promise<HttpAnswer>;
 }
@@ -63,17 +70,36 @@ export function createEngineClient(options: {
     fetch,
   });
 
-  async function send(request: EngineRequest, signal: AbortSignal, session?: string): Promise<Uint8Array> {
+  let streams = false;
+
+  async function send(request: EngineRequest, signal: AbortSignal, session?: string): Promise<Response> {
     const sending = session === undefined ? { signal } : { signal, headers: { "X-Session-ID": session } };
     // the SDK's types know neither role principle nor vLLM's fields; it passes both on
     const answer =
       request.kind === "chat"
         ? sdk.chat.completions.create(
-            chatBody(request) as unknown as OpenAI.ChatCompletionCreateParamsNonStreaming,
+            { ...chatBody(request), ...(streams ? inPieces : {}) } as unknown as OpenAI.ChatCompletionCreateParams,
             sending,
           )
         : sdk.completions.create(readBody(request) as unknown as OpenAI.CompletionCreateParamsNonStreaming, sending);
-    return new Uint8Array(await (await answer.asResponse()).arrayBuffer());
+    return answer.asResponse();
+  }
+
+  /** Rejects with the transport's errors alone. */
+  async function read(request: EngineRequest, response: Response, startedAt: number): Promise<EngineOutcome> {
+    const latencyMs = (): number => performance.now() - startedAt;
+    if (response.body === null || !isEventStream(response))
+      return readAnswer(request, new Uint8Array(await response.arrayBuffer()), latencyMs());
+    const collected = await collectStream(response.body).catch((error: unknown) => {
+      if (transportCode(error) !== null || (error as Error).name === "AbortError") throw error;
+      return badAnswer(error);
+    });
+    if ("ok" in collected) return collected;
+    if (collected.kind === "answer") return readAnswer(request, collected, latencyMs());
+    if (collected.kind === "failed")
+      return { ok: false, failure: failureFromHttp(collected.status, collected.body, null, Date.now()) };
+    const message = "no answer: the stream ended before its end";
+    return { ok: false, failure: { kind: "lost", status: null, message, retryAfterMs: null } };
   }
 
   async function attempt(
@@ -84,8 +110,8 @@ export function createEngineClient(options: {
   ): Promise<{ outcome: EngineOutcome; stale: boolean }> {
     const startedAt = performance.now();
     try {
-      const bytes = await send(request, signal, session);
-      return { outcome: readAnswer(request, bytes, performance.now() - startedAt), stale: false };
+      const response = await send(request, signal, session);
+      return { outcome: await read(request, response, startedAt), stale: false };
     } catch (error) {
       const over = isOver();
       const failure = over === null ? failureFromError(error) : cut(over);
@@ -117,6 +143,9 @@ export function createEngineClient(options: {
   return {
     origin,
     ask,
+    streamFromNowOn() {
+      streams = true;
+    },
 
     async complete(request, { signal, deadlineMs, session }) {
       if (signal.aborted) return { ok: false, failure: cut("aborted") };
@@ -171,34 +200,15 @@ export function parseEngineUrl(url: string): { origin: string; base: string } {
   };
 }
 
-/** Errors of the SDK by their fields, never by class: tests run in another realm. */
-function failureFromError(error: unknown): EngineFailure {
-  const { status, error: inner, headers } = error as { status?: number; error?: unknown; headers?: Headers };
-  // the SDK hands over what stood under "error" in the body
-  if (status !== undefined)
-    return failureFromHttp(status, { error: inner }, headers?.get("retry-after") ?? null, Date.now());
-  const code = transportCode(error);
-  if (code === null) throw error;
-  return { kind: "lost", status: null, message: `no answer: ${code}`, retryAfterMs: null };
-}
-
-function transportCode(error: unknown): string | null {
-  for (let cause: unknown = error, depth = 0; cause != null && depth < 4; depth += 1) {
-    const one = cause as { name?: string; code?: string; cause?: unknown };
-    if (one.name === "TransportError") return one.code ?? "UNKNOWN";
-    cause = one.cause;
-  }
-  return null;
-}
-
-function isReset(error: unknown): boolean {
-  const code = transportCode(error);
-  return code === "ECONNRESET" || code === "EPIPE" || code === "UND_ERR_SOCKET";
-}
-
 function cut(over: "aborted" | "deadline"): EngineFailure {
   const message = over === "aborted" ? "stopped" : "no answer before the deadline";
   return { kind: over, status: null, message, retryAfterMs: null };
+}
+
+const inPieces = { stream: true, stream_options: { include_usage: true } };
+
+function isEventStream(response: Response): boolean {
+  return response.headers.get("content-type")?.startsWith("text/event-stream") === true;
 }
 
 function parsed(text: string): unknown {

@@ -4,6 +4,14 @@ import { AssayError, type EngineOutcome, type PromptPrefix } from "@assay/core";
 import type { EngineClient } from "./engine-client.ts";
 import type { EnginePool, EngineSlot } from "./port.ts";
 import { createPrefixHomes, shares } from "./prefix-homes.ts";
+import {
+  isAtHardLimit,
+  limitAfterAnswer,
+  limitAfterLook,
+  limitAfterLoss,
+  noProxyLimit,
+  type ProxyLimit,
+} from "./proxy-limit.ts";
 import { capAfterAnswer, capAfterRefusal, noCap, type RateCap } from "./rate-cap.ts";
 import type { TakeBack } from "./take-back.ts";
 
@@ -27,6 +35,7 @@ interface Engine {
   down: boolean;
   /** it was given up: answering is not enough to be taken back */
   doubted: boolean;
+  proxy: ProxyLimit;
   /** raised whenever it cannot be said any more that the process is the one that it was */
   epoch: number;
   /** what is in flight there: ended when the engine is given up */
@@ -72,6 +81,8 @@ export function createEnginePool(options: {
   clients: readonly EngineClient[];
   inFlight: number;
   look: TakeBack["look"];
+  /** answers that are lost sooner are not taken for a proxy's work; 30 s */
+  leastCutMs?: number | undefined;
   onWarning: (text: string) => void;
 }): WatchedPool {
   const engines = options.clients.map(
@@ -83,6 +94,7 @@ export function createEnginePool(options: {
       sent: 0,
       down: false,
       doubted: false,
+      proxy: noProxyLimit(options.leastCutMs),
       epoch: 0,
       running: new Set(),
     }),
@@ -191,15 +203,22 @@ export function createEnginePool(options: {
         engine.running.add(own);
         engine.sent += 1;
         const number = engine.sent;
+        const sentAt = performance.now();
         try {
           const outcome = await engine.client.complete(request, { signal: own.signal, deadlineMs, session });
+          const tookMs = performance.now() - sentAt;
           if (outcome.ok) {
             engine.cap = capAfterAnswer(engine.cap, engine.limit);
+            engine.proxy = limitAfterAnswer(engine.proxy, tookMs);
             answeredIn ??= engine.epoch;
             return answeredIn === engine.epoch ? outcome : straddles;
           }
           if (outcome.failure.status === 429) engine.cap = capAfterRefusal(engine.cap, number, engine);
-          if (outcome.failure.kind === "lost") lost(engine, outcome.failure.message);
+          if (outcome.failure.kind === "lost") {
+            if (isAtHardLimit(engine.proxy, tookMs)) return cutByProxy(tookMs);
+            engine.proxy = limitAfterLoss(engine.proxy, tookMs);
+            lost(engine, outcome.failure.message);
+          }
           const givenUp = outcome.failure.kind === "aborted" && !signal.aborted;
           return givenUp ? { ok: false, failure: { ...outcome.failure, kind: "lost", message: "given up" } } : outcome;
         } finally {
@@ -222,6 +241,21 @@ export function createEnginePool(options: {
     void waitUntilBack(engine, why);
   }
 
+  /** A proxy's limit is got around by streaming; one that holds for streams, too, is the rows' own from then on. */
+  function noteLosses(engine: Engine, lives: boolean): void {
+    const before = engine.proxy;
+    engine.proxy = limitAfterLook(before, lives);
+    const { foundMs, isHard } = engine.proxy;
+    if (foundMs === null || (foundMs === before.foundMs && isHard === before.isHard)) return;
+    if (!isHard) engine.client.streamFromNowOn();
+    const what = `engine ${engine.client.origin} lives, yet three answers were cut after ${seconds(foundMs)} s`;
+    options.onWarning(
+      isHard
+        ? `${what}, though streamed: rows that take longer fail; raise the limit of the proxy in front of it`
+        : `${what}: a proxy's limit; its answers are streamed from now on`,
+    );
+  }
+
   async function waitUntilBack(engine: Engine, why: string): Promise<void> {
     let said = false;
     let isOther = false;
@@ -234,6 +268,7 @@ export function createEnginePool(options: {
       const { doubted } = engine;
       const found = await options.look(engine.client, doubted);
       if (found !== "same" && !isOther) engine.epoch += 1;
+      if (!isOther) noteLosses(engine, found !== "away");
       isOther ||= found !== "same";
       // given up while it was looked at: once more, and closer
       if (engine.doubted && !doubted) continue;
@@ -372,6 +407,15 @@ const straddles: EngineOutcome = {
     retryAfterMs: null,
   },
 };
+
+function cutByProxy(afterMs: number): EngineOutcome {
+  const message = `cut after ${seconds(afterMs)} s by a proxy in front of the engine`;
+  return { ok: false, failure: { kind: "deadline", status: null, message, retryAfterMs: null } };
+}
+
+function seconds(ms: number): string {
+  return (ms / 1_000).toFixed(ms < 10_000 ? 1 : 0);
+}
 
 function stopped(): AssayError {
   return new AssayError("E_ABORTED", "stopped before the row had a slot");

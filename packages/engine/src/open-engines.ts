@@ -22,6 +22,8 @@ export interface OpenEnginesOptions {
   readonly lookEveryMs?: number;
   /** no token in this long, with rows running: the engine hangs; 60 s */
   readonly hungMs?: number;
+  /** answers lost sooner than this are not taken for a proxy's limit; 30 s */
+  readonly leastCutMs?: number;
 }
 
 export interface Engines {
@@ -61,7 +63,8 @@ export function openEngines(options: OpenEnginesOptions): Engines {
   setMaxListeners(0, closing.signal);
   const takeBack = createTakeBack({ signal: closing.signal, onWarning });
   const { look } = takeBack;
-  const watched = createEnginePool({ clients, inFlight: options.inFlight ?? blindInFlight, look, onWarning });
+  const { inFlight, leastCutMs } = options;
+  const watched = createEnginePool({ clients, inFlight: inFlight ?? blindInFlight, look, leastCutMs, onWarning });
   const { pool } = watched;
   for (const client of clients) {
     void watchEngine(client, {

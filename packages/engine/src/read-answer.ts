@@ -9,7 +9,17 @@ import {
 } from "@assay/core";
 import { cutAnswer } from "./cut-answer.ts";
 
-export type ReadAnswer = (request: EngineRequest, bytes: Uint8Array, latencyMs: number) => EngineOutcome;
+/** A chat answer that came in pieces: its body, without the first `skipped` log-probabilities. */
+export interface StreamedAnswer {
+  readonly body: unknown;
+  readonly skipped: number;
+}
+
+export type ReadAnswer = (
+  request: EngineRequest,
+  answer: Uint8Array | StreamedAnswer,
+  latencyMs: number,
+) => EngineOutcome;
 
 /** One cut answer in so many is parsed whole, too, and both must say the same: the first one of every engine is. */
 const checkedEvery = 1_000;
@@ -27,14 +37,17 @@ export function createAnswerReader(onWarning: (text: string) => void): ReadAnswe
   const told = new Map<string, string>();
 
   /** Behind one URL stand engines of one model: an answer that calls itself otherwise than the first one did is none. */
-  function parse(bytes: Uint8Array, { model }: EngineRequest): unknown {
-    const body = JSON.parse(new TextDecoder().decode(bytes));
+  function ofTheModel(body: unknown, { model }: EngineRequest): unknown {
     const name = (body as { model?: unknown } | null)?.model;
     if (typeof name !== "string") return body;
     const known = told.get(model) ?? name;
     if (name !== known) throw new Error("the answer is another model's than the first one was");
     told.set(model, known);
     return body;
+  }
+
+  function parse(bytes: Uint8Array, request: EngineRequest): unknown {
+    return ofTheModel(JSON.parse(new TextDecoder().decode(bytes)), request);
   }
 
   function readChat(request: ChatRequest, bytes: Uint8Array, latencyMs: number): Completion {
@@ -53,17 +66,28 @@ export function createAnswerReader(onWarning: (text: string) => void): ReadAnswe
     return checked;
   }
 
-  return (request, bytes, latencyMs) => {
+  function read(request: EngineRequest, answer: Uint8Array | StreamedAnswer, latencyMs: number): Completion {
+    if ("skipped" in answer) {
+      const askedIds = request.kind === "chat" ? request.logprobTokenIds : null;
+      return completionFromChat(ofTheModel(answer.body, request), latencyMs, askedIds, answer.skipped);
+    }
+    return request.kind === "chat"
+      ? readChat(request, answer, latencyMs)
+      : completionFromRead(parse(answer, request), latencyMs);
+  }
+
+  return (request, answer, latencyMs) => {
     try {
-      const completion =
-        request.kind === "chat"
-          ? readChat(request, bytes, latencyMs)
-          : completionFromRead(parse(bytes, request), latencyMs);
-      return { ok: true, completion };
+      return { ok: true, completion: read(request, answer, latencyMs) };
     } catch (error) {
-      // JSON.parse quotes what it read: it may be a prompt
-      const message = (error as Error).name === "SyntaxError" ? "the answer is not JSON" : (error as Error).message;
-      return { ok: false, failure: { kind: "bad_answer", status: 200, message, retryAfterMs: null } };
+      return badAnswer(error);
     }
   };
+}
+
+export function badAnswer(error: unknown): EngineOutcome {
+  const { name, message: words } = error as Error;
+  // JSON.parse quotes what it read: it may be a prompt
+  const message = name === "SyntaxError" ? "the answer is not JSON" : words;
+  return { ok: false, failure: { kind: "bad_answer", status: 200, message, retryAfterMs: null } };
 }

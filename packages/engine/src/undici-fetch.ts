@@ -1,3 +1,4 @@
+import { ReadableStream } from "node:stream/web";
 import { type Dispatcher, request } from "undici";
 
 /**
@@ -34,7 +35,8 @@ export class TransportError extends Error {
 
 /**
  * A `fetch` for the openai SDK over undici.request, at half of the cost of a full fetch. Reads the whole body before
- * it resolves. Rejects with TransportError, or with the signal's AbortError.
+ * it resolves, unless it is a stream of events. Rejects with TransportError, or with the signal's AbortError; so does
+ * reading a stream.
  */
 export function undiciFetch(agent: Dispatcher): typeof fetch {
   return async (input, init = {}) => {
@@ -47,16 +49,35 @@ export function undiciFetch(agent: Dispatcher): typeof fetch {
         body: (init.body ?? null) as string | null,
         signal: init.signal ?? null,
       });
-      const bytes = await body.arrayBuffer();
       const plain = Object.entries(headers).flatMap(([name, value]): [string, string][] =>
         value === undefined ? [] : [[name, Array.isArray(value) ? value.join(", ") : value]],
       );
+      if (String(headers["content-type"]).startsWith("text/event-stream")) {
+        const stream = ReadableStream.from(piecesOf(body, init.signal ?? null));
+        return new Response(stream as unknown as ConstructorParameters<typeof Response>[0], {
+          status: statusCode,
+          headers: plain,
+        });
+      }
+      const bytes = await body.arrayBuffer();
       // a Response with these statuses may not have a body
       const empty = statusCode === 204 || statusCode === 205 || statusCode === 304;
       return new Response(empty ? null : bytes, { status: statusCode, headers: plain });
     } catch (error) {
-      if (init.signal?.aborted === true) throw error;
-      throw new TransportError(String((error as { code?: unknown } | null)?.code ?? "UNKNOWN"));
+      throw transportError(error, init.signal ?? null);
     }
   };
+}
+
+async function* piecesOf(body: AsyncIterable<Uint8Array>, signal: AbortSignal | null): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw transportError(error, signal);
+  }
+}
+
+function transportError(error: unknown, signal: AbortSignal | null): unknown {
+  if (signal?.aborted === true) return error;
+  return new TransportError(String((error as { code?: unknown } | null)?.code ?? "UNKNOWN"));
 }

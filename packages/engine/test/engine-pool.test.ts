@@ -19,7 +19,12 @@ const lost: EngineOutcome = {
 };
 
 function client(origin: string, outcome: EngineOutcome = lost): EngineClient {
-  return { origin, complete: async () => outcome, ask: async () => ({ status: 200, body: null }) };
+  return {
+    origin,
+    complete: async () => outcome,
+    streamFromNowOn: () => {},
+    ask: async () => ({ status: 200, body: null }),
+  };
 }
 
 const pools: EnginePool[] = [];
@@ -32,12 +37,14 @@ function openWatched(
   inFlight: number,
   look: TakeBack["look"] = async () => "same",
   clientOf: (origin: string) => EngineClient = client,
+  more: { leastCutMs?: number; onWarning?: (text: string) => void } = {},
 ) {
   const watched = createEnginePool({
     clients: origins.map((origin) => clientOf(origin)),
     inFlight,
     look,
     onWarning: () => {},
+    ...more,
   });
   pools.push(watched.pool);
   return watched;
@@ -243,6 +250,33 @@ describe("a process", () => {
     await watched.pool.acquire("x", never);
     expect(looks).toEqual([false, true]);
   });
+});
+
+test("a proxy's limit that streaming does not lift is the rows' own from then on, and the engine stays", async () => {
+  const warnings: string[] = [];
+  const streamed: string[] = [];
+  const { pool } = openWatched(
+    ["a"],
+    3,
+    undefined,
+    (origin) => ({ ...client(origin), streamFromNowOn: () => void streamed.push(origin) }),
+    { leastCutMs: 0, onWarning: (text) => warnings.push(text) },
+  );
+  const meet = async (): Promise<string> => {
+    const slot = await pool.acquire("x", never);
+    const outcome = await slot.complete(request, { signal: never, deadlineMs: 1_000 });
+    slot.release();
+    return outcome.ok ? "ok" : outcome.failure.kind;
+  };
+  const kinds = [];
+  for (let row = 0; row < 8; row += 1) kinds.push(await meet());
+  expect(kinds).toEqual([...Array(6).fill("lost"), "deadline", "deadline"]);
+  expect(streamed).toEqual(["a"]);
+  expect(warnings).toEqual([
+    expect.stringContaining("streamed from now on"),
+    expect.stringContaining("though streamed"),
+  ]);
+  expect(pool.capacity).toBe(3);
 });
 
 describe("429", () => {

@@ -151,6 +151,7 @@ describe("how an engine is served is told, with the flag that would make it bett
     let looks = 0;
     const balanced: EngineClient = {
       origin: "http://balancer",
+      streamFromNowOn: () => {},
       complete: () => Promise.reject(new Error("not asked")),
       ask: async (path) => {
         looks += 1;
@@ -166,6 +167,7 @@ describe("how an engine is served is told, with the flag that would make it bett
   test("ranks behind one URL, told by the refusal of one that is too high", async () => {
     const ranked: EngineClient = {
       origin: "http://ranks",
+      streamFromNowOn: () => {},
       complete: () => Promise.reject(new Error("not asked")),
       ask: async (_path, _body, _limitMs, headers) =>
         headers === undefined

@@ -186,6 +186,7 @@ describe("the process behind a URL", () => {
     return {
       origin: "http://a",
       complete: () => Promise.reject(new Error("not asked")),
+      streamFromNowOn: () => {},
       ask: async (path) => {
         if (path === "/v1/models") return { status: 200, body: { data: [{ id: "m" }] } };
         if (path !== "/metrics") return { status: 200, body: {} };

@@ -60,6 +60,7 @@ test("an engine at whose port nobody listens is given up, one that is slow to an
     const client: EngineClient = {
       origin: "http://gone",
       complete: () => Promise.reject(new Error("not asked")),
+      streamFromNowOn: () => {},
       ask: async () => {
         left -= 1;
         if (left <= 0) stop.abort();
