@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type BatchFile, type Profile, profileByName } from "@assay/core";
-import { decodeShard, encodeShard, readJsonl } from "@assay/datasets";
+import { decodeKeys, decodeShard, encodeShard, readJsonl } from "@assay/datasets";
 import type { EnginePool } from "@assay/engine";
 import { engineAgentOptions, openEngines } from "@assay/engine/openai";
 import { inProcessQueue } from "@assay/queue/in-process";
@@ -66,6 +66,7 @@ export async function scoreBatch(options: {
       probe: (profile, revision) => engines.probe(profile, model, revision),
       encodeShard,
       decodeShard,
+      decodeKeys,
       clock,
     },
     {
@@ -112,6 +113,7 @@ async function stage(store: ReturnType<typeof memoryStore>, records: string): Pr
       samples: 1,
       seed: null,
       columns: [],
+      reuse: [],
     },
     readable: "bench",
     name: null,

@@ -13,7 +13,7 @@ import {
   rowsOf,
   shardKey,
 } from "@assay/core";
-import { decodeShard, encodeShard, readJsonl } from "@assay/datasets";
+import { decodeKeys, decodeShard, encodeShard, readJsonl } from "@assay/datasets";
 import { type Engines, engineAgentOptions, openEngines } from "@assay/engine/openai";
 import { bullmqQueue } from "@assay/queue/bullmq";
 import { type FoundRedis, testRedis } from "@assay/queue/private-redis";
@@ -126,6 +126,7 @@ test("one row, from a line of the input to a reward in a shard", async () => {
       samples: 1,
       seed: null,
       columns: [],
+      reuse: [],
     },
     readable: "sums",
     name: null,
@@ -156,6 +157,7 @@ test("one row, from a line of the input to a reward in a shard", async () => {
       probe: (asked, revision) => engines.probe(asked, model, revision),
       encodeShard,
       decodeShard,
+      decodeKeys,
       clock,
     },
     {

@@ -31,6 +31,8 @@ export interface PlanFlags {
   readonly stripReasoning: string;
   readonly specials: string;
   readonly seed?: number;
+  /** batches of the root; full names once the root was asked */
+  readonly reuse: readonly string[];
   readonly maxBad: number;
   readonly maxFailed: number;
   readonly keepReasoning: string;

@@ -1,5 +1,5 @@
 import { type BatchFile, isAssayError } from "@assay/core";
-import { encodeShard, openDecoder } from "@assay/datasets";
+import { decodeKeys, encodeShard, openDecoder } from "@assay/datasets";
 import type { Engines } from "@assay/engine/openai";
 import type { JobQueue } from "@assay/queue";
 import { runWorker, type WorkerEvent, type WorkerPorts } from "@assay/scoring";
@@ -32,6 +32,7 @@ export async function runHere(
     probe: (profile, revision) => engines.probe(profile, options.model, revision),
     encodeShard,
     decodeShard: decoder.decode,
+    decodeKeys,
     clock: systemClock,
   };
   // the one batch that was wanted is complete: no need to wait until the queue has been found empty

@@ -1,6 +1,7 @@
-import { AssayError } from "@assay/core";
+import { AssayError, type BatchFile } from "@assay/core";
 import { readJsonl } from "@assay/datasets";
-import { type PlannedBatch, planBatch, type SubmitSettings } from "@assay/scoring";
+import { chooseReuse, findScoredInputs, type PlannedBatch, planBatch, type SubmitSettings } from "@assay/scoring";
+import type { ObjectStore } from "@assay/store";
 import type { ChosenModel } from "./choose-profile.ts";
 import type { PlanFlags } from "./flags.ts";
 import type { OpenedInputs } from "./open-inputs.ts";
@@ -9,14 +10,21 @@ import { count, counted, note } from "./say.ts";
 import { submitSettings } from "./submit-settings.ts";
 import { version } from "./version.ts";
 
-/** Pass 1 with its progress. Throws what planBatch throws, and E_ABORTED when the signal fires: nothing is stored yet. */
+/**
+ * Pass 1 with its progress. Throws what planBatch and chooseReuse throw, and E_ABORTED when the signal fires: nothing
+ * is stored yet. Without a store there is nothing to reuse.
+ */
 export async function planInputs(
+  store: ObjectStore | null,
   inputs: OpenedInputs,
   flags: PlanFlags,
   chosen: ChosenModel,
   signal?: AbortSignal,
 ): Promise<{ planned: PlannedBatch; settings: SubmitSettings }> {
-  const settings = submitSettings(flags, chosen, {
+  if (flags.reuse.length > 0 && store === null)
+    throw new AssayError("E_USAGE", "--reuse names batches of a root", { expected: "--root, or ASSAY_ROOT" });
+  const reuse = store === null ? [] : await chooseReuse(store, flags.reuse, chosen.model);
+  const settings = submitSettings({ ...flags, reuse }, chosen, {
     readable: inputs.readable,
     software: version,
     createdAt: new Date().toISOString(),
@@ -48,4 +56,12 @@ export function noteOddities({ file, tally }: PlannedBatch): void {
     const names = [...tally.leftOut].map(([name, times]) => `${name} (${count(times)})`).join(", ");
     note(`fields not carried along, being long or nested: ${names}; --carry-all takes them`);
   }
+}
+
+/** Tells a person who pays for a new batch what an earlier one of the root has scored already. */
+export async function noteScoredInputs(store: ObjectStore, file: BatchFile): Promise<void> {
+  const found = await findScoredInputs(store, file);
+  if (found === null) return;
+  note(`${count(found.inputs)} of ${counted(file.inputs.length, "input")} are scored in ${found.batch}`);
+  note(`  --reuse ${found.batch} keeps them: only the other rows are asked, in a batch of another name`);
 }

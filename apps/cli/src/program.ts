@@ -294,6 +294,7 @@ function addPlan(command: Command): Command {
     .option("--tag <k=v>", "tag (repeatable)", keep, [])
     .option("--strip-reasoning <mode>", "auto, always or off", "auto")
     .option("--specials <mode>", "neutralise, reject or allow template strings in the rows' text", "neutralise")
+    .option("--reuse <batch>", "complete batch whose results stand for equal rows; repeatable", collect, [])
     .option("--seed <n>", "seed sent with every request", toCount)
     .option("--max-bad <share>", "end before scoring when more of the records are bad", toShare, 0.01)
     .option("--max-failed <share>", "exit 3 at the end when more of the rows failed", toShare, 0.05)

@@ -10,7 +10,7 @@ import { openInputs } from "./open-inputs.ts";
 import { namedRedis, openAnyQueue } from "./open-queue.ts";
 import { openStore } from "./open-store.ts";
 import { countRows, runHere } from "./open-worker.ts";
-import { noteOddities, planInputs } from "./plan-inputs.ts";
+import { noteOddities, noteScoredInputs, planInputs } from "./plan-inputs.ts";
 import { createSpeed, progressText, showProgress } from "./progress.ts";
 import { type BatchState, readState, readSummary } from "./read-state.ts";
 import { count, counted, note, resultJson } from "./say.ts";
@@ -40,7 +40,7 @@ export async function scoreInputs(inputs: readonly string[], flags: ScoreFlags):
     const sources = await openInputs(inputs, { signal: signals.drain });
     opened.push(sources);
     const chosen = await chooseModel(flags, async () => (await engines.models()).flatMap(({ models }) => models));
-    const { planned, settings } = await planInputs(sources, flags, chosen, signals.drain);
+    const { planned, settings } = await planInputs(store, sources, flags, chosen, signals.drain);
     const { batch, counts } = planned.file;
     tell({ type: "planned", batch, ...counts });
     noteOddities(planned);
@@ -48,6 +48,7 @@ export async function scoreInputs(inputs: readonly string[], flags: ScoreFlags):
     await refuseCancelled(store, batch, flags.root);
     const before = await readState(store, batch, file);
     noteStart(before, result);
+    if (result === "created") await noteScoredInputs(store, file);
     const summary = await scoreStaged({ store, engines, rootId }, before, flags, signals, tell);
     return { store, file, summary, seconds: (Date.now() - startedAt) / 1_000 };
   } finally {

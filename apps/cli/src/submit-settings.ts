@@ -41,6 +41,7 @@ export function submitSettings(
       samples: 1,
       seed: flags.seed ?? null,
       columns,
+      reuse: [...flags.reuse],
     },
     readable: flags.name ?? made.readable,
     name: flags.name ?? null,

@@ -26,6 +26,7 @@ const records = [
 ];
 const keep: PlanFlags = {
   principle: [],
+  reuse: [],
   set: [],
   map: [],
   carry: [],
@@ -51,7 +52,12 @@ async function score(flags: Partial<PlanFlags>): Promise<string> {
   const queue = inProcessQueue("explain");
   try {
     const all = { ...keep, ...flags };
-    const { planned, settings } = await planInputs(inputs, all, await chooseModel(all, async () => ["simulator"]));
+    const { planned, settings } = await planInputs(
+      null,
+      inputs,
+      all,
+      await chooseModel(all, async () => ["simulator"]),
+    );
     const { file } = await stagePlan(store, planned, inputs, settings, never);
     const signals = { drain: never, abort: never, close() {} };
     const options = { model: file.model, only: file.batch, untilIdle: true, signals, onEvent() {} };

@@ -5,6 +5,7 @@ import { pairs, submitSettings } from "../src/submit-settings.ts";
 
 const flags: PlanFlags = {
   principle: [],
+  reuse: [],
   set: [],
   map: [],
   carry: [],

@@ -45,6 +45,8 @@ export const batchFileSchema = z.strictObject({
   samples: z.literal(1),
   seed: z.int().nullable(),
   columns: z.array(z.strictObject({ name: z.string(), type: z.enum(userColumnTypes) })),
+  /** batches whose `ok` results stand for rows with the same row_key; part of the identity where it is not empty */
+  reuse: z.array(z.string()).default([]),
   chunks: z.array(chunkSchema).min(1),
   /** of a retry's child alone: whose rows these are, and which retry asks them again; its name comes from these two */
   parent: z.strictObject({ batch: z.string(), retry: z.int().positive() }).optional(),
@@ -82,7 +84,7 @@ export type BatchFile = z.infer<typeof batchFileSchema>;
 /** The settings that make a batch another batch, apart from its rows. */
 export type BatchSettings = Pick<
   BatchFile,
-  "model" | "revision" | "profile" | "strip" | "specials" | "samples" | "seed" | "columns"
+  "model" | "revision" | "profile" | "strip" | "specials" | "samples" | "seed" | "columns" | "reuse"
 >;
 
 /** Full sha256 of a batch. Name, tags, engines, limits and the software version are not part of it. */
@@ -99,6 +101,7 @@ export function batchSha256(settings: BatchSettings, chunkSha256: readonly strin
       samples: settings.samples,
       seed: settings.seed,
       columns: settings.columns,
+      ...(settings.reuse.length === 0 ? {} : { reuse: settings.reuse }),
       chunks: chunkSha256,
     }),
   );

@@ -72,6 +72,7 @@ export { type ExplainOptions, type Explanation, explainRow, lineOfRow, type Stor
 export { chunkFailedAsAWhole, createFailureBudget, type FailureBudget } from "./failure-budget.ts";
 export { type FoundVerdict, findVerdict, logprobsAt } from "./find-verdict.ts";
 export { emptyOutcome, makeBadRow, makeResultRow, type RowOutcome } from "./make-result-row.ts";
+export { makeReusedRow } from "./make-reused-row.ts";
 export { checkMissingPolicy, exportedReward, type MissingPolicy, missingPolicies } from "./missing-reward.ts";
 export { compareNatural } from "./natural-order.ts";
 export { neutraliseSpecials } from "./neutralise-specials.ts";

@@ -24,6 +24,7 @@ const settings: BatchSettings = {
   samples: 1,
   seed: null,
   columns: [],
+  reuse: [],
 };
 const file: BatchFile = {
   ...settings,

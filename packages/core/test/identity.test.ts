@@ -91,6 +91,7 @@ const settings: BatchSettings = {
   samples: 1,
   seed: null,
   columns: [],
+  reuse: [],
 };
 
 /** Says what to do beside what differs. */

@@ -1,5 +1,6 @@
 export { type ChosenInput, chooseInputs, globBase, isGlob, isJsonl, matchesGlob } from "./choose-inputs.ts";
 export { type CardFacts, dataSetCard } from "./data-set-card.ts";
+export { type DecodeKeys, decodeKeys } from "./decode-keys.ts";
 export { type DecodedShard, type DecodeShard, decodeShard } from "./decode-shard.ts";
 export { type EncodeShard, encodeShard } from "./encode-shard.ts";
 export { type ByteSink, type ExportOptions, type ExportRow, exportFormats } from "./export-row.ts";

@@ -1,8 +1,8 @@
 import { AssayError, type BatchFile, canonicalJson, type Pin, type Profile, profileSha256 } from "@assay/core";
 import type { EngineFacts } from "@assay/engine";
-import type { ObjectStore } from "@assay/store";
 import { type Control, readControl } from "./control-log.ts";
 import { loadBatch } from "./load-batch.ts";
+import { openReuse, type Reuse, type ReusePorts } from "./open-reuse.ts";
 import { pinBatch } from "./pin-batch.ts";
 import { createFailureWatch, type FailureWatch } from "./watch-failures.ts";
 
@@ -14,6 +14,8 @@ export interface BatchContext {
   /** The batch's profile with the verdict ids that the probe found. */
   readonly profile: Profile;
   readonly way: "two-step" | "ids";
+  /** results of earlier batches that stand for rows with the same row_key; null where the batch names none */
+  readonly reuse: Reuse | null;
   readonly watch: FailureWatch;
   control: Control;
 }
@@ -31,11 +33,12 @@ export type ProbeEngines = (profile: Profile, revision: string | null) => Promis
  * E_NO_SUCH_BATCH, also for a batch of another model, which these engines must not pin.
  */
 export async function openBatch(
-  store: ObjectStore,
+  ports: ReusePorts,
   batch: string,
   model: string,
   probe: ProbeEngines,
 ): Promise<BatchContext> {
+  const { store } = ports;
   const file = await loadBatch(store, batch);
   if (file.model !== model) {
     throw new AssayError("E_NO_SUCH_BATCH", "this batch asks another model", {
@@ -53,8 +56,9 @@ export async function openBatch(
   for (const other of facts) refuseMixedFleet(first, other);
   const way = chooseWay(file.profile, facts);
   await pinBatch(store, batch, pin);
+  const reuse = file.reuse.length === 0 ? null : await openReuse(ports, file.reuse, pin);
   const engineVersion = [...new Set(facts.map(({ version }) => version))].sort().join(",");
-  return { file, pin, engineVersion, profile, way, watch: createFailureWatch(), control };
+  return { file, pin, engineVersion, profile, way, reuse, watch: createFailureWatch(), control };
 }
 
 /** The profile's own way where every engine can do it, else the other; the batch's shards say which per row. */

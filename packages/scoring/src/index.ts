@@ -1,13 +1,16 @@
 export type { ProbedEngines, ProbeEngines } from "./batch-context.ts";
 export { findBatch, listBatches, listOpenBatches } from "./batch-index.ts";
 export type { BrokenPromise } from "./check-rows.ts";
+export { chooseReuse } from "./choose-reuse.ts";
 export type { Clock } from "./clock.ts";
 export { type BatchGarbage, findGarbage, removeGarbage } from "./collect-garbage.ts";
 export { appendControl, type Control, readControl } from "./control-log.ts";
 export { readFamilyRows } from "./family-rows.ts";
 export { type BatchSummary, readShards, summariseBatch } from "./finalize-batch.ts";
+export { findScoredInputs } from "./find-scored-inputs.ts";
 export { type FailureGroup, type Failures, groupFailures } from "./group-failures.ts";
 export { isIdle } from "./is-idle.ts";
+export { createKeyTable } from "./key-table.ts";
 export { type LinkedRetry, linkRetry } from "./link-retry.ts";
 export { listUnplanned, type UnplannedFolder } from "./list-unplanned.ts";
 export { loadBatch, loadBatchIfPresent } from "./load-batch.ts";

@@ -21,17 +21,22 @@ export async function pinBatch(store: ObjectStore, batch: string, found: Pin): P
   const pinned = await readPin(store, batch);
   if (pinned === null)
     throw new AssayError("E_BROKEN", "pin.json vanished after it was written", { where: pinKey(batch) });
+  refuseOtherPin(pinned, found, pinKey(batch));
+}
+
+/** Throws E_SIMULATED_MIX or E_PIN_MISMATCH, with both values, where two pins are not equal. */
+export function refuseOtherPin(pinned: Pin, found: Pin, where: string): void {
   const differences = pinDifferences(pinned, found);
   if (differences.length === 0) return;
   if (pinned.simulated !== found.simulated) {
     throw new AssayError("E_SIMULATED_MIX", "a batch begun on one kind of engine never goes on with the other", {
-      where: pinKey(batch),
+      where,
       expected: pinned.simulated ? "a simulated engine, like the first one" : "a real engine, like the first one",
       got: found.simulated ? "a simulated engine" : "a real engine",
     });
   }
   throw new AssayError("E_PIN_MISMATCH", "this engine is not like the one that began the batch", {
-    where: pinKey(batch),
+    where,
     expected: differences.map(({ field, pinned: value }) => `${field} ${value}`).join(", "),
     got: differences.map(({ field, found: value }) => `${field} ${value}`).join(", "),
   });

@@ -7,7 +7,7 @@ import {
   successKey,
   toAssayError,
 } from "@assay/core";
-import type { DecodeShard, EncodeShard } from "@assay/datasets";
+import type { DecodeKeys, DecodeShard, EncodeShard } from "@assay/datasets";
 import type { EnginePool } from "@assay/engine";
 import type { JobQueue, LeasedJob } from "@assay/queue";
 import type { ObjectStore } from "@assay/store";
@@ -30,6 +30,7 @@ export interface WorkerPorts {
   readonly probe: ProbeEngines;
   readonly encodeShard: EncodeShard;
   readonly decodeShard: DecodeShard;
+  readonly decodeKeys: DecodeKeys;
   readonly clock: Clock;
 }
 
@@ -352,7 +353,7 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
   function contextOf(batch: string): Promise<BatchContext> {
     let context = contexts.get(batch);
     if (context === undefined) {
-      context = openBatch(store, batch, options.model, probe);
+      context = openBatch(ports, batch, options.model, probe);
       context.catch(() => contexts.delete(batch));
       contexts.set(batch, context);
     }

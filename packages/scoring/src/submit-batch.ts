@@ -135,8 +135,12 @@ async function stageRows(
   let failed: { error: unknown } | null = null;
   let staged = 0;
   try {
-    // the ids were counted by pass 1
-    for await (const chunk of walkInputs(inputs, settings, readRecords, { ...emptyTally(), ids: null })) {
+    // ids and equal rows were counted by pass 1
+    for await (const chunk of walkInputs(inputs, settings, readRecords, {
+      ...emptyTally(),
+      ids: null,
+      equalRows: null,
+    })) {
       if (options.signal.aborted) throw new AssayError("E_ABORTED", "stopped while staging; nothing is lost");
       const plan = file.chunks[chunk.chunk];
       if (plan === undefined || plan.sha256 !== chunk.sha256) throw inputChanged(chunk.chunk);

@@ -7,6 +7,7 @@ import {
   recordLines,
 } from "@assay/core";
 import type { ReadRecords } from "@assay/datasets";
+import { createEqualRows, type EqualRows } from "./count-equal-rows.ts";
 
 /** One input as the planner sees it. Opened twice: once to plan, once to stage. */
 export interface InputSource {
@@ -33,6 +34,8 @@ export interface WalkTally {
   leftOut: Map<string, number>;
   ids: Set<string> | null;
   equalIds: number;
+  /** null in pass 2: counted already */
+  equalRows: EqualRows | null;
 }
 
 /** Beyond so many distinct ids equal ones are no longer counted: a count is not worth gigabytes. */
@@ -75,6 +78,7 @@ export async function* walkInputs(
         const lines = recordLines(record, { input: source.input, inputLine: line, offset, rowIndex });
         if (lines[0] !== undefined) countId(tally, lines[0].id);
         for (const rowsLine of lines) {
+          if (!("bad" in rowsLine)) tally.equalRows?.add(rowsLine);
           rowIndex += "bad" in rowsLine ? 1 : rowsLine.principles.length;
           yield* chunker.push(rowsLine);
         }
@@ -94,6 +98,7 @@ export function emptyTally(): WalkTally {
     leftOut: new Map(),
     ids: new Set(),
     equalIds: 0,
+    equalRows: createEqualRows(),
   };
 }
 

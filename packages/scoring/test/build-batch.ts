@@ -71,6 +71,7 @@ export function settings(changed: Changed = {}): SubmitSettings {
       samples: 1,
       seed: null,
       columns: [],
+      reuse: [],
       ...changed.batch,
     },
   };
@@ -122,6 +123,7 @@ export function contextOf(file: BatchFile, changed: Partial<BatchContext> = {}):
     engineVersion: "0.32.0",
     profile: file.profile,
     way: "two-step",
+    reuse: null,
     watch: createFailureWatch(),
     control: { state: "running", weight: 1, accept_failures: false, n: 0, last: null },
     ...changed,

@@ -1,4 +1,5 @@
 import { type AssayError, type Pin, pinKey } from "@assay/core";
+import { decodeKeys, decodeShard } from "@assay/datasets";
 import { memoryStore } from "@assay/testkit";
 import { describe, expect, test } from "@jest/globals";
 import { openBatch, type ProbeEngines, probeOnce } from "../src/batch-context.ts";
@@ -58,7 +59,11 @@ describe("open-batch", () => {
   const opened = async (probe: ProbeEngines, changed: Parameters<typeof submit>[2] = {}) => {
     const store = memoryStore();
     const file = await submit(store, records(3), changed);
-    return { store, file, context: await openBatch(store, file.batch, model, probe).catch(thrown) };
+    return {
+      store,
+      file,
+      context: await openBatch({ store, decodeShard, decodeKeys }, file.batch, model, probe).catch(thrown),
+    };
   };
   const withWays =
     (...ways: ("two-step" | "ids")[][]): ProbeEngines =>

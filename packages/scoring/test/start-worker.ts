@@ -1,4 +1,4 @@
-import { decodeShard, encodeShard } from "@assay/datasets";
+import { decodeKeys, decodeShard, encodeShard } from "@assay/datasets";
 import type { JobQueue } from "@assay/queue";
 import type { ObjectStore } from "@assay/store";
 import type { Clock } from "../src/clock.ts";
@@ -32,7 +32,7 @@ export function startWorker(
   const drain = new AbortController();
   const abort = new AbortController();
   const running = runWorker(
-    { probe: probing(), encodeShard, decodeShard, ...ports, pool, clock },
+    { probe: probing(), encodeShard, decodeShard, decodeKeys, ...ports, pool, clock },
     {
       model,
       name: `worker-${started}`,

@@ -21,6 +21,7 @@ export async function demo(flags: JsonFlag & { readonly root: string }): Promise
     engine: ["sim"],
     json: flags.json === true,
     principle: [],
+    reuse: [],
     set: [],
     map: [],
     carry: [],

@@ -1,5 +1,6 @@
 import { type BatchFile, estimateNight, type Profile } from "@assay/core";
 import { loadBatchIfPresent, type PlannedBatch } from "@assay/scoring";
+import type { ObjectStore } from "@assay/store";
 import { chooseModel } from "../choose-profile.ts";
 import type { JsonFlag, PlanFlags, RootFlags } from "../flags.ts";
 import { printable } from "../histogram.ts";
@@ -14,8 +15,9 @@ export async function plan(inputs: readonly string[], flags: PlanFlags & RootFla
   const chosen = await chooseModel(flags, null);
   const sources = await openInputs(inputs);
   try {
-    const { planned } = await planInputs(sources, flags, chosen);
-    const exists = await readExisting(planned.file, flags);
+    const store = flags.root === undefined && !process.env.ASSAY_ROOT ? null : await openStore(flags.root);
+    const { planned } = await planInputs(store, sources, flags, chosen);
+    const exists = store === null ? null : await readExisting(store, planned.file);
     if (flags.json === true) resultJson(planJson(planned, exists));
     else for (const line of planLines(planned, exists)) result(line);
   } finally {
@@ -26,9 +28,7 @@ export async function plan(inputs: readonly string[], flags: PlanFlags & RootFla
 /** null: no root was named, so nobody was asked. */
 type Existing = { readonly root: string; readonly state: string | null; readonly doneRows: number } | null;
 
-async function readExisting({ batch }: BatchFile, flags: RootFlags): Promise<Existing> {
-  if (flags.root === undefined && !process.env.ASSAY_ROOT) return null;
-  const store = await openStore(flags.root);
+async function readExisting(store: ObjectStore, { batch }: BatchFile): Promise<Existing> {
   const file = await loadBatchIfPresent(store, batch);
   if (file === null) return { root: store.uri, state: null, doneRows: 0 };
   const { state, doneRows } = await readState(store, batch, file);
@@ -59,6 +59,8 @@ function planLines({ file, tally }: PlannedBatch, exists: Existing): string[] {
       line("", `${count(times)} ${kind}${field === undefined ? "" : ` (${printable(field, 60)})`}, first at ${first}`),
     ),
     line("equal ids", counts.equal_ids === 0 ? "none" : count(counts.equal_ids)),
+    line("equal rows", equalText(tally, profile)),
+    ...file.reuse.map((batch, i) => line(i === 0 ? "reuse" : "", batch)),
     line("left out", leftOut(tally)),
     line("profile", `${profile.name}: ${profile.description}`),
     line("model", `${file.model}${file.revision === null ? "" : `@${file.revision}`}`),
@@ -67,6 +69,15 @@ function planLines({ file, tally }: PlannedBatch, exists: Existing): string[] {
     line("night", nightText(counts.rows, profile)),
     line("exists", existsText(exists)),
   ];
+}
+
+/** Rows that ask the same are asked each by itself: what that costs is the person's to know. */
+function equalText({ equalRows }: PlannedBatch["tally"], profile: Profile): string {
+  const equal = equalRows?.equal ?? null;
+  if (equal === null) return "not counted: too many rows";
+  if (equal === 0) return "none";
+  const night = estimateNight(equal, profile);
+  return `${count(equal)}, each asked by itself${night === null ? "" : `: ${duration(night.nodeHours * 3_600)} on one node`}`;
 }
 
 function leftOut(tally: PlannedBatch["tally"]): string {
@@ -111,6 +122,8 @@ function planJson({ file, tally }: PlannedBatch, exists: Existing) {
     ...file.counts,
     chunks: file.chunks.length,
     bad_kinds: [...tally.bad].map(([kind, { count: times, first, field }]) => ({ kind, count: times, first, field })),
+    equal_rows: tally.equalRows?.equal ?? null,
+    reuse: file.reuse,
     left_out: Object.fromEntries(tally.leftOut),
     profile: profile.name,
     model: file.model,

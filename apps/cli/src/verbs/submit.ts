@@ -4,7 +4,7 @@ import type { PlanFlags, RedisFlags, RootFlags } from "../flags.ts";
 import { onSignals } from "../on-signals.ts";
 import { openInputs } from "../open-inputs.ts";
 import { openStore } from "../open-store.ts";
-import { noteOddities, planInputs } from "../plan-inputs.ts";
+import { noteOddities, noteScoredInputs, planInputs } from "../plan-inputs.ts";
 import { queueBatch } from "../queue-batch.ts";
 import { type BatchState, readState } from "../read-state.ts";
 import { count, counted, note, result } from "../say.ts";
@@ -21,12 +21,13 @@ export async function submit(inputs: readonly string[], flags: SubmitFlags): Pro
   const signals = onSignals("stopping; the same command again carries on");
   const sources = await openInputs(inputs, { signal: signals.drain });
   try {
-    const { planned, settings } = await planInputs(sources, flags, chosen, signals.drain);
+    const { planned, settings } = await planInputs(store, sources, flags, chosen, signals.drain);
     noteOddities(planned);
     const { file, result: staged, rootId } = await stagePlan(store, planned, sources, settings, signals.drain);
     await refuseCancelled(store, file.batch, flags.root);
     const before = await readState(store, file.batch, file);
     noteStaged(before, staged, flags.root);
+    if (staged === "created") await noteScoredInputs(store, file);
     result(file.batch);
     if (before.state === "running" || before.state === "finishing")
       await queueBatch(store, file, rootId, flags, "the next score or worker on this root picks it up");

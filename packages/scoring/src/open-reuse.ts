@@ -1,0 +1,108 @@
+import { AssayError, type BatchFile, type Pin, pinKey, type ResultRow, shardKey, successKey } from "@assay/core";
+import type { DecodeKeys, DecodeShard } from "@assay/datasets";
+import type { ObjectStore } from "@assay/store";
+import { createKeyTable } from "./key-table.ts";
+import { loadBatch } from "./load-batch.ts";
+import { readPin, refuseOtherPin } from "./pin-batch.ts";
+
+export interface ReusePorts {
+  readonly store: ObjectStore;
+  readonly decodeShard: DecodeShard;
+  readonly decodeKeys: DecodeKeys;
+}
+
+/** Results of earlier batches, by row_key. */
+export interface Reuse {
+  /** keys with an `ok` result */
+  readonly size: number;
+  /** The `ok` result of this judgement, of the first named batch that has one; null where there is none. */
+  find(rowKey: string): Promise<ResultRow | null>;
+}
+
+/** Shards fetched at once while the keys are read: hides a bucket's latency; 8 shards of 256 rows are a few MB. */
+const readsAtOnce = 8;
+/** Decoded shards that are kept: neighbours in one batch were mostly neighbours in the other. */
+const keptShards = 32;
+
+/**
+ * Reads the keys of the named batches, which must be complete, so that nothing about them changes any more, and begun
+ * under `pin`: the row_key knows model, messages and sampling, but neither template nor revision, nor who judged. Memory:
+ * 40 bytes a key. Throws E_USAGE for a batch that is not complete, E_NO_SUCH_BATCH, E_SIMULATED_MIX, E_PIN_MISMATCH.
+ */
+export async function openReuse(ports: ReusePorts, batches: readonly string[], pin: Pin): Promise<Reuse> {
+  const { store } = ports;
+  const files: BatchFile[] = [];
+  for (const batch of batches) {
+    files.push(await loadBatch(store, batch));
+    await refuseUnfinished(store, batch);
+    const pinned = await readPin(store, batch);
+    // a batch that asked nothing has none
+    if (pinned !== null) refuseOtherPin(pinned, pin, pinKey(batch));
+  }
+  const shards = files.flatMap((file) => [...file.chunks.keys()].map((chunk) => ({ file, chunk })));
+  const table = createKeyTable(files.reduce((sum, { counts }) => sum + counts.rows, 0));
+
+  for (let first = 0; first < shards.length; first += readsAtOnce) {
+    const some = shards.slice(first, first + readsAtOnce);
+    const read = await Promise.all(some.map((one) => fetchShard(store, one).then(ports.decodeKeys)));
+    for (const [i, keys] of read.entries()) {
+      for (const [row, { rowKey, ok }] of keys.entries()) {
+        if (ok && rowKey !== null) table.add(rowKey, { shard: first + i, row });
+      }
+    }
+  }
+
+  const decoded = new Map<number, Promise<ResultRow[]>>();
+  const rowsOf = (shard: number): Promise<ResultRow[]> => {
+    const one = shards[shard];
+    if (one === undefined) throw new RangeError(`no shard ${shard}`);
+    const rows =
+      decoded.get(shard) ??
+      fetchShard(store, one)
+        .then(ports.decodeShard)
+        .then((whole) => whole.rows);
+    // the last used stands last
+    decoded.delete(shard);
+    decoded.set(shard, rows);
+    rows.catch(() => decoded.delete(shard));
+    for (const old of decoded.keys()) {
+      if (decoded.size <= keptShards) break;
+      decoded.delete(old);
+    }
+    return rows;
+  };
+
+  return {
+    size: table.size,
+    async find(rowKey) {
+      const place = table.find(rowKey);
+      if (place === null) return null;
+      const row = (await rowsOf(place.shard))[place.row];
+      return row !== undefined && row.row_key === rowKey && row.status === "ok" ? row : null;
+    },
+  };
+}
+
+/** Throws E_USAGE for a batch that is not complete. */
+export async function refuseUnfinished(store: ObjectStore, batch: string): Promise<void> {
+  if ((await store.head(successKey(batch))) !== null) return;
+  throw new AssayError("E_USAGE", "only a complete batch can be reused", {
+    where: `${store.uri}/${batch}`,
+    expected: "_SUCCESS",
+    got: "a batch that is still running",
+    next: `assay wait ${batch}`,
+  });
+}
+
+async function fetchShard(
+  store: ObjectStore,
+  { file, chunk }: { file: BatchFile; chunk: number },
+): Promise<Uint8Array> {
+  const key = shardKey(file.batch, chunk);
+  const bytes = await store.get(key);
+  if (bytes !== null) return bytes;
+  throw new AssayError("E_BROKEN", "a complete batch lacks a shard", {
+    where: `${store.uri}/${key}`,
+    next: `assay verify ${file.batch}`,
+  });
+}
