@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type BatchFile, type Profile, profileByName } from "@assay/core";
-import { decodeKeys, decodeShard, encodeShard, readJsonl } from "@assay/datasets";
+import { decodeKeys, decodeShard, encodeShard, readOwnRecords } from "@assay/datasets";
 import type { EnginePool } from "@assay/engine";
 import { engineAgentOptions, openEngines } from "@assay/engine/openai";
 import { inProcessQueue } from "@assay/queue/in-process";
@@ -125,9 +125,9 @@ async function stage(store: ReturnType<typeof memoryStore>, records: string): Pr
     createdAt: new Date().toISOString(),
   };
   const bytes = new TextEncoder().encode(records);
-  const input = { input: "bench.jsonl", where: "bench.jsonl", open: async () => pieces(bytes) };
-  const planned = await planBatch([input], settings, readJsonl);
-  return (await stageBatch(store, planned, [input], settings, readJsonl, { signal: never })).file;
+  const input = { input: "bench.jsonl", where: "bench.jsonl", open: async () => pieces(bytes), ranges: neverAsked };
+  const planned = await planBatch([input], settings, readOwnRecords);
+  return (await stageBatch(store, planned, [input], settings, readOwnRecords, { signal: never })).file;
 }
 
 async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -198,4 +198,9 @@ export function words(count: number, seed: number): string {
 
 export function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
+}
+
+/** JSON Lines are read front to back. */
+async function neverAsked(): Promise<never> {
+  throw new Error("no range is read of JSON Lines");
 }

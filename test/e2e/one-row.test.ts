@@ -13,7 +13,7 @@ import {
   rowsOf,
   shardKey,
 } from "@assay/core";
-import { decodeKeys, decodeShard, encodeShard, readJsonl } from "@assay/datasets";
+import { decodeKeys, decodeShard, encodeShard, readJsonl, readOwnRecords } from "@assay/datasets";
 import { type Engines, engineAgentOptions, openEngines } from "@assay/engine/openai";
 import { bullmqQueue } from "@assay/queue/bullmq";
 import { type FoundRedis, testRedis } from "@assay/queue/private-redis";
@@ -113,7 +113,7 @@ test("one row, from a line of the input to a reward in a shard", async () => {
 
   // plan-batch, submit-batch: inputs and settings -> a batch in the store, under the name of what it asks
   const store = memoryStore();
-  const inputs = [{ input: "sums.jsonl", where: "sums.jsonl", open: async () => source() }];
+  const inputs = [{ input: "sums.jsonl", where: "sums.jsonl", open: async () => source(), ranges: neverAsked }];
   const submit: SubmitSettings = {
     records,
     limit: null,
@@ -137,8 +137,8 @@ test("one row, from a line of the input to a reward in a shard", async () => {
     software: "test",
     createdAt: "2026-01-01T00:00:00.000Z",
   };
-  const planned = await planBatch(inputs, submit, readJsonl);
-  const staged = await stageBatch(store, planned, inputs, submit, readJsonl, { signal: never });
+  const planned = await planBatch(inputs, submit, readOwnRecords);
+  const staged = await stageBatch(store, planned, inputs, submit, readOwnRecords, { signal: never });
   const file = await loadBatch(store, staged.file.batch);
   expect(file.batch).toMatch(/^sums-[0-9a-f]{16}$/);
 
@@ -194,4 +194,9 @@ async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {
 
 function raise(what: string): never {
   throw new Error(what);
+}
+
+/** JSON Lines are read front to back. */
+async function neverAsked(): Promise<never> {
+  throw new Error("no range is read of JSON Lines");
 }

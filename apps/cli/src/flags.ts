@@ -25,10 +25,13 @@ export interface PlanFlags {
   readonly map: readonly string[];
   readonly carry: readonly string[];
   readonly carryAll?: boolean;
+  readonly format?: string;
   readonly limit?: number;
+  readonly sample?: number;
   readonly name?: string;
   readonly tag: readonly string[];
-  readonly stripReasoning: string;
+  /** left out: off for labelled data sets, else auto */
+  readonly stripReasoning?: string;
   readonly specials: string;
   readonly seed?: number;
   /** batches of the root; full names once the root was asked */

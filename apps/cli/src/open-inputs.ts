@@ -3,10 +3,11 @@ import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, relative, resolve, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { AssayError, inputStem, isAssayError } from "@assay/core";
-import { type ChosenInput, chooseInputs, globBase, isGlob, isJsonl, matchesGlob } from "@assay/datasets";
+import { AssayError, inputStem, isAssayError, type RangeReader } from "@assay/core";
+import { type ChosenInput, chooseInputs, globBase, inputKinds, isGlob, matchesGlob, pickInputs } from "@assay/datasets";
 import type { InputSource } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
+import { fileRanges } from "@assay/store/local";
 import { openUri } from "./open-store.ts";
 
 export interface OpenedInputs {
@@ -18,7 +19,7 @@ export interface OpenedInputs {
 }
 
 /**
- * Turns INPUT arguments into sources that can be read twice: files, folders (every *.jsonl and *.jsonl.gz below),
+ * Turns INPUT arguments into sources that can be read twice: files, folders (`pickInputs` of what lies below),
  * globs, s3:// objects, prefixes and globs, or - for stdin. What can be read only once (stdin, pipes) is spooled into a
  * temporary file. Hidden files of folders and globs are left out: `._x.jsonl` of a Mac is no data. Throws
  * E_INPUT_MISSING, E_DENIED, E_USAGE; E_ABORTED when the signal fires while something is spooled.
@@ -82,7 +83,7 @@ async function findLocal(input: string): Promise<{ name: string; regular: boolea
   const found = await stat(path).catch(missingIsNull(input));
   if (found?.isDirectory() === true) {
     const files = await filesBelow(path, input);
-    return orMissing(files.filter(isJsonl), input, "*.jsonl or *.jsonl.gz in this folder");
+    return orMissing(pickInputs(files), input, `in this folder ${inputKinds}`);
   }
   if (found !== null) return [{ name: path, regular: found.isFile() }];
   if (isGlob(input)) {
@@ -133,14 +134,13 @@ async function listRemote(input: string, bucketOf: BucketOf): Promise<string[]> 
   const address = (found: string): string => `s3://${bucket}/${found}`;
   if (!isGlob(key) && key !== "" && !key.endsWith("/") && (await store.head(key)) !== null) return [address(key)];
   const base = isGlob(key) ? globBase(key) : key.replace(/\/+$/, "");
-  const wanted = (name: string): boolean => (isGlob(key) ? matchesGlob(name, key) : isJsonl(name));
-  const found: string[] = [];
-  for await (const { key: name } of store.list(base === "" ? "" : `${base}/`))
-    if (wanted(name)) found.push(address(name));
+  const below: string[] = [];
+  for await (const { key: name } of store.list(base === "" ? "" : `${base}/`)) below.push(name);
+  const found = (isGlob(key) ? below.filter((name) => matchesGlob(name, key)) : pickInputs(below)).map(address);
   if (found.length === 0) {
     throw new AssayError("E_INPUT_MISSING", "no input object was found", {
       where: input,
-      expected: "an object, a prefix with *.jsonl or *.jsonl.gz below it, or a pattern that matches",
+      expected: `an object, a prefix with one of these below it: ${inputKinds}; or a pattern that matches`,
     });
   }
   return found;
@@ -153,8 +153,13 @@ function remoteSource(address: string, input: string, bucketOf: BucketOf): Input
     where: address,
     async open() {
       const stream = await (await bucketOf(bucket)).read(key);
-      if (stream === null) throw new AssayError("E_INPUT_MISSING", "this input is gone", { where: address });
+      if (stream === null) throw gone(address);
       return stream;
+    },
+    async ranges() {
+      const ranges = await (await bucketOf(bucket)).ranges(key);
+      if (ranges === null) throw gone(address);
+      return ranges;
     },
   };
 }
@@ -165,7 +170,15 @@ function localSource(path: string, input: string): InputSource {
 }
 
 function source(input: string, where: string, file: string): InputSource {
-  return { input, where, open: async () => readFrom(file, where) };
+  return { input, where, open: async () => readFrom(file, where), ranges: () => rangesOf(file, where) };
+}
+
+async function rangesOf(file: string, where: string): Promise<RangeReader> {
+  const named = (cause: unknown): never => {
+    throw inputError(cause, where);
+  };
+  const ranges = await fileRanges(file).catch(named);
+  return { ...ranges, read: (from, to) => ranges.read(from, to).catch(named) };
 }
 
 async function* readFrom(file: string, where: string): AsyncGenerator<Uint8Array> {
@@ -206,10 +219,14 @@ function missingIsNull(where: string): (error: unknown) => null {
   };
 }
 
+function gone(where: string, cause?: unknown): AssayError {
+  return new AssayError("E_INPUT_MISSING", "this input is gone", { where, cause });
+}
+
 function inputError(cause: unknown, where: string): AssayError {
   if (isAssayError(cause)) return cause;
   const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
-  if (code === "ENOENT") return new AssayError("E_INPUT_MISSING", "this input is gone", { where, cause });
+  if (code === "ENOENT") return gone(where, cause);
   if (code === "EACCES" || code === "EPERM")
     return new AssayError("E_DENIED", "this input may not be read", { where, got: code, cause });
   return new AssayError("E_INPUT_UNREADABLE", "this input cannot be read on", { where, got: code, cause });

@@ -1,7 +1,8 @@
-import { AssayError, type BatchFile } from "@assay/core";
-import { readJsonl } from "@assay/datasets";
+import { AssayError, type BatchFile, isAssayError } from "@assay/core";
+import { type ReadRecords, recordReader } from "@assay/datasets";
 import { chooseReuse, findScoredInputs, type PlannedBatch, planBatch, type SubmitSettings } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
+import { chooseInputFormat, type InputFormat } from "./choose-input-format.ts";
 import type { ChosenModel } from "./choose-profile.ts";
 import type { PlanFlags } from "./flags.ts";
 import type { OpenedInputs } from "./open-inputs.ts";
@@ -10,9 +11,17 @@ import { count, counted, note } from "./say.ts";
 import { submitSettings } from "./submit-settings.ts";
 import { version } from "./version.ts";
 
+/** Inputs that were read once, and how to read them again. */
+export interface PlannedInputs {
+  readonly planned: PlannedBatch;
+  readonly settings: SubmitSettings;
+  readonly format: InputFormat;
+  readonly readRecords: ReadRecords;
+}
+
 /**
- * Pass 1 with its progress. Throws what planBatch and chooseReuse throw, and E_ABORTED when the signal fires: nothing
- * is stored yet. Without a store there is nothing to reuse.
+ * Pass 1 with its progress. Throws what chooseInputFormat, planBatch and chooseReuse throw, and E_ABORTED when the
+ * signal fires: nothing is stored yet. Without a store there is nothing to reuse.
  */
 export async function planInputs(
   store: ObjectStore | null,
@@ -20,30 +29,49 @@ export async function planInputs(
   flags: PlanFlags,
   chosen: ChosenModel,
   signal?: AbortSignal,
-): Promise<{ planned: PlannedBatch; settings: SubmitSettings }> {
+): Promise<PlannedInputs> {
   if (flags.reuse.length > 0 && store === null)
     throw new AssayError("E_USAGE", "--reuse names batches of a root", { expected: "--root, or ASSAY_ROOT" });
   const reuse = store === null ? [] : await chooseReuse(store, flags.reuse, chosen.model);
+  const format = await chooseInputFormat(inputs.sources, flags);
   const settings = submitSettings({ ...flags, reuse }, chosen, {
     readable: inputs.readable,
     software: version,
     createdAt: new Date().toISOString(),
+    importer: format.importer,
   });
+  const { columns, map } = settings.records;
+  const readRecords = recordReader(format.importer, { detected: format.detected, columns, map });
   let records = 0;
   const progress = showProgress(() => `planning  ${count(records)} records`);
   try {
-    const planned = await planBatch(inputs.sources, settings, readJsonl, (tally) => {
+    const planned = await planBatch(inputs.sources, settings, readRecords, (tally) => {
       records = tally.counts.records;
       if (signal?.aborted === true) throw new AssayError("E_ABORTED", "stopped while planning; nothing was stored");
     });
-    return { planned, settings };
+    return { planned, settings, format, readRecords };
+  } catch (error) {
+    throw isAssayError(error, "E_INPUT_BAD") ? readAs(error, format) : error;
   } finally {
     progress.stop();
   }
 }
 
+/** Many bad records may only mean that they are of another format. */
+function readAs({ message, expected, got }: AssayError, { importer }: InputFormat): AssayError {
+  return new AssayError("E_INPUT_BAD", message, {
+    where: `records read as ${importer.name} (--format)`,
+    ...(expected === undefined ? {} : { expected }),
+    ...(got === undefined ? {} : { got }),
+  });
+}
+
 /** What a submit is told about an input that is not quite clean; silent about one that is. */
-export function noteOddities({ file, tally }: PlannedBatch): void {
+export function noteOddities({ planned, format }: PlannedInputs): void {
+  const { file, tally, sample } = planned;
+  if (format.detected && format.importer.name !== "records") note(`read as ${format.importer.name}`);
+  if (sample !== null) note(`a sample: ${count(sample.chosen.size)} of ${counted(sample.of, "record")}`);
+  for (const [text, times] of tally.notes) note(`${counted(times, "record")}: ${text}`);
   for (const [kind, { count: times, first, field }] of tally.bad) {
     const named = field === undefined ? "" : ` (${field})`;
     note(`${counted(times, "bad record")}: ${kind}${named}, first at ${first}; kept as bad_input`);

@@ -281,6 +281,7 @@ function addPlan(command: Command): Command {
     .option("--model <name[@revision]>", "served name, and the revision you mean")
     .option("--principle <text>", "principle for records that bring none (repeatable)", keep, [])
     .option("--set <key=value>", "change one setting of the profile (repeatable)", keep, [])
+    .option("--format <name>", "how the records are written (default: found by their fields; `assay plan` says it)")
     .option("--map <ours=theirs>", "names of fields, such as prompt=input,response=output", collect, [])
     .option(
       "--carry <name[:type]>",
@@ -290,9 +291,10 @@ function addPlan(command: Command): Command {
     )
     .option("--carry-all", "carry objects and long values, too")
     .option("--limit <n>", "only the first n records", toPositive)
+    .option("--sample <n>", "only n records drawn by --seed (0 where none is given)", toPositive)
     .option("--name <text>", "readable part of the batch's name")
     .option("--tag <k=v>", "tag (repeatable)", keep, [])
-    .option("--strip-reasoning <mode>", "auto, always or off", "auto")
+    .option("--strip-reasoning <mode>", "auto, always or off (default: auto; off for labelled data sets)")
     .option("--specials <mode>", "neutralise, reject or allow template strings in the rows' text", "neutralise")
     .option("--reuse <batch>", "complete batch whose results stand for equal rows; repeatable", collect, [])
     .option("--seed <n>", "seed sent with every request", toCount)

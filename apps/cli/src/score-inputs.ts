@@ -40,11 +40,11 @@ export async function scoreInputs(inputs: readonly string[], flags: ScoreFlags):
     const sources = await openInputs(inputs, { signal: signals.drain });
     opened.push(sources);
     const chosen = await chooseModel(flags, async () => (await engines.models()).flatMap(({ models }) => models));
-    const { planned, settings } = await planInputs(store, sources, flags, chosen, signals.drain);
-    const { batch, counts } = planned.file;
+    const planned = await planInputs(store, sources, flags, chosen, signals.drain);
+    const { batch, counts } = planned.planned.file;
     tell({ type: "planned", batch, ...counts });
     noteOddities(planned);
-    const { file, result, rootId } = await stagePlan(store, planned, sources, settings, signals.drain);
+    const { file, result, rootId } = await stagePlan(store, planned, sources, signals.drain);
     await refuseCancelled(store, batch, flags.root);
     const before = await readState(store, batch, file);
     noteStart(before, result);

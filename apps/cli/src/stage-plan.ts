@@ -1,10 +1,10 @@
 import { AssayError, type BatchFile } from "@assay/core";
-import { readJsonl } from "@assay/datasets";
-import { openRoot, type PlannedBatch, readControl, type SubmitSettings, stageBatch } from "@assay/scoring";
+import { openRoot, readControl, stageBatch } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
 import { commandLine } from "./command-line.ts";
 import type { OpenedInputs } from "./open-inputs.ts";
 import { assertWritable } from "./open-store.ts";
+import type { PlannedInputs } from "./plan-inputs.ts";
 import { showProgress } from "./progress.ts";
 import { count } from "./say.ts";
 import { systemClock } from "./system-clock.ts";
@@ -18,9 +18,8 @@ export interface StagedBatch {
 /** Pass 2 with its progress. Throws what stageBatch throws. */
 export async function stagePlan(
   store: ObjectStore,
-  planned: PlannedBatch,
+  { planned, settings, readRecords }: PlannedInputs,
   inputs: OpenedInputs,
-  settings: SubmitSettings,
   signal: AbortSignal,
 ): Promise<StagedBatch> {
   await assertWritable(store);
@@ -28,7 +27,7 @@ export async function stagePlan(
   let staged = 0;
   const progress = showProgress(() => `staging  ${count(staged)}/${count(planned.file.chunks.length)} chunks`);
   try {
-    const { file, result } = await stageBatch(store, planned, inputs.sources, settings, readJsonl, {
+    const { file, result } = await stageBatch(store, planned, inputs.sources, settings, readRecords, {
       signal,
       onProgress: (chunks) => {
         staged = chunks;

@@ -8,6 +8,7 @@ import {
   type UserColumn,
   userColumnTypes,
 } from "@assay/core";
+import type { Importer } from "@assay/datasets";
 import type { SubmitSettings } from "@assay/scoring";
 import type { ChosenModel } from "./choose-profile.ts";
 import type { PlanFlags } from "./flags.ts";
@@ -19,24 +20,30 @@ const mappable = ["id", "group", "prompt", "messages", "response", "responses", 
 export function submitSettings(
   flags: PlanFlags,
   chosen: ChosenModel,
-  made: { readable: string; software: string; createdAt: string },
+  made: { readable: string; software: string; createdAt: string; importer: Importer },
 ): SubmitSettings {
+  const { importer } = made;
   const profile = setProfile(chosen.profile, pairs("--set", "key=value", flags.set));
-  const columns = readColumns(flags.carry);
+  const columns = allColumns(importer, readColumns(flags.carry));
   return {
     records: {
       roles: profile.messages.roles,
       principles: flags.principle.map(readPrinciple),
-      map: readMap(flags.map),
+      map: importer.map ?? readMap(flags.map),
       columns,
       carryAll: flags.carryAll === true,
     },
     limit: flags.limit ?? null,
+    ...readSample(flags),
     batch: {
       model: chosen.model,
       revision: chosen.revision,
       profile,
-      strip: oneOf("--strip-reasoning", stripModes, flags.stripReasoning),
+      strip: oneOf(
+        "--strip-reasoning",
+        stripModes,
+        flags.stripReasoning ?? (importer.labelled === true ? "off" : "auto"),
+      ),
       specials: oneOf("--specials", specialsModes, flags.specials),
       samples: 1,
       seed: flags.seed ?? null,
@@ -53,6 +60,22 @@ export function submitSettings(
     software: made.software,
     createdAt: made.createdAt,
   };
+}
+
+/** The format's columns, then the user's. */
+function allColumns({ name, columns }: Importer, carried: readonly UserColumn[]): UserColumn[] {
+  const twice = carried.find((column) => columns.some((known) => known.name === column.name));
+  if (twice === undefined) return [...columns, ...carried];
+  throw new AssayError("E_USAGE", `the format ${name} makes the column ${twice.name} by itself`, {
+    got: `--carry ${twice.name}`,
+  });
+}
+
+function readSample({ sample, limit, seed }: PlanFlags): Pick<SubmitSettings, "sample"> {
+  if (sample === undefined) return {};
+  if (limit !== undefined)
+    throw new AssayError("E_USAGE", "--limit and --sample both choose the records", { got: `--limit ${limit}` });
+  return { sample: { size: sample, seed: seed ?? 0 } };
 }
 
 /** `key=value` texts; the value may hold further "=". A key given twice is a mistake, not a choice. */

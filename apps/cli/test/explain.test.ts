@@ -52,13 +52,8 @@ async function score(flags: Partial<PlanFlags>): Promise<string> {
   const queue = inProcessQueue("explain");
   try {
     const all = { ...keep, ...flags };
-    const { planned, settings } = await planInputs(
-      null,
-      inputs,
-      all,
-      await chooseModel(all, async () => ["simulator"]),
-    );
-    const { file } = await stagePlan(store, planned, inputs, settings, never);
+    const planned = await planInputs(null, inputs, all, await chooseModel(all, async () => ["simulator"]));
+    const { file } = await stagePlan(store, planned, inputs, never);
     const signals = { drain: never, abort: never, close() {} };
     const options = { model: file.model, only: file.batch, untilIdle: true, signals, onEvent() {} };
     await runHere({ store, queue, engines }, options);

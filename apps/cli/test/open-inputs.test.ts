@@ -57,6 +57,21 @@ describe("inputs", () => {
     expect((await openInputs([join(folder, "b")])).readable).toBe("b");
   });
 
+  test("a folder without JSON Lines for its Parquet, read by ranges", async () => {
+    for (const name of ["b.parquet", "a.parquet", "card.csv", "info.json"]) await put(name);
+    const opened = await openInputs([folder]);
+    expect(opened.sources.map(({ input }) => input)).toEqual(["a.parquet", "b.parquet"]);
+    const ranges = await opened.sources[0]?.ranges();
+    expect([ranges?.size, Buffer.from((await ranges?.read(2, 5)) ?? []).toString()]).toEqual([9, "par"]);
+    await ranges?.close();
+    expect((await openInputs([join(folder, "a.parquet")])).readable).toBe("a");
+    await rm(join(folder, "a.parquet"));
+    await expect(opened.sources[0]?.ranges()).rejects.toMatchObject({
+      code: "E_INPUT_MISSING",
+      where: expect.any(String),
+    });
+  });
+
   test("a folder of links to files, as caches of data sets are", async () => {
     await put("blobs/abc", "linked");
     await mkdir(join(folder, "snapshot"));

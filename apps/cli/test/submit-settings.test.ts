@@ -1,4 +1,5 @@
 import { isAssayError, profileByName } from "@assay/core";
+import { importerByName } from "@assay/datasets";
 import { describe, expect, test } from "@jest/globals";
 import type { PlanFlags } from "../src/flags.ts";
 import { pairs, submitSettings } from "../src/submit-settings.ts";
@@ -10,7 +11,6 @@ const flags: PlanFlags = {
   map: [],
   carry: [],
   tag: [],
-  stripReasoning: "auto",
   specials: "neutralise",
   maxBad: 0.01,
   maxFailed: 0.05,
@@ -18,9 +18,10 @@ const flags: PlanFlags = {
 };
 const made = { readable: "rollouts", software: "1.2.3", createdAt: "2026-01-02T03:04:05.000Z" };
 
-function settings(changed: Partial<PlanFlags>) {
+function settings(changed: Partial<PlanFlags>, format = "records") {
   const profile = profileByName("genrm-principle")!;
-  return submitSettings({ ...flags, ...changed }, { model: "simulator", revision: null, profile }, made);
+  const chosen = { model: "simulator", revision: null, profile };
+  return submitSettings({ ...flags, ...changed }, chosen, { ...made, importer: importerByName(format) });
 }
 
 function refusal(work: () => unknown): { code: string; text: string } {
@@ -85,6 +86,25 @@ describe("flags as settings", () => {
     expect(typed.keepReasoning).toBe("none");
   });
 
+  test("a format brings its columns before the user's, its names, and what labelled data is judged by", () => {
+    const labelled = settings({ carry: ["note"] }, "judgebench");
+    const { columns } = importerByName("judgebench");
+    expect(labelled.batch.columns).toEqual([...columns, { name: "note", type: "string" }]);
+    expect(labelled.records.map).toEqual({ id: "pair_id", prompt: "question" });
+    expect(labelled.batch.strip).toBe("off");
+    expect(settings({ stripReasoning: "always" }, "judgebench").batch.strip).toBe("always");
+    // the thinking of a policy is no part of its answer
+    expect(settings({}, "verl").batch.strip).toBe("auto");
+    expect(settings({}).batch.strip).toBe("auto");
+    expect(refusal(() => settings({ carry: ["label"] }, "judgebench")).text).toContain("column label by itself");
+  });
+
+  test("a sample is drawn by the seed, 0 where none is given", () => {
+    expect(settings({}).sample).toBeUndefined();
+    expect(settings({ sample: 9 })).toMatchObject({ sample: { size: 9, seed: 0 }, batch: { seed: null } });
+    expect(settings({ sample: 9, seed: 4 })).toMatchObject({ sample: { size: 9, seed: 4 }, batch: { seed: 4 } });
+  });
+
   test.each<[string, Partial<PlanFlags>, string, string]>([
     ["a mode that is none", { stripReasoning: "sometimes" }, "E_USAGE", "auto, always, off"],
     ["a field of ours that is none", { map: ["question=prompt"] }, "E_USAGE", "prompt"],
@@ -95,6 +115,7 @@ describe("flags as settings", () => {
     ["a setting that is none", { set: ["temprature=0"] }, "E_PROFILE", "temperature"],
     ["a setting out of range", { set: ["temperature=3"] }, "E_PROFILE", "temperature"],
     ["a principle without text", { principle: ["  "] }, "E_USAGE", "empty"],
+    ["two choices of records", { limit: 5, sample: 5 }, "E_USAGE", "--limit and --sample"],
   ])("refuses %s", (_, changed, code, text) => {
     const refused = refusal(() => settings(changed));
     expect(refused.code).toBe(code);

@@ -1,4 +1,5 @@
 export { type Asked, askVerdict } from "./ask-verdict.ts";
+export { BadRecord, type BadValue, badAsValue, readText } from "./bad-record.ts";
 export {
   type BatchFile,
   type BatchSettings,
@@ -71,12 +72,18 @@ export { estimateNight, type NightEstimate } from "./estimate.ts";
 export { type ExplainOptions, type Explanation, explainRow, lineOfRow, type StoredRow } from "./explain-row.ts";
 export { chunkFailedAsAWhole, createFailureBudget, type FailureBudget } from "./failure-budget.ts";
 export { type FoundVerdict, findVerdict, logprobsAt } from "./find-verdict.ts";
+export type { InputBytes, RangeReader } from "./input-bytes.ts";
 export { emptyOutcome, makeBadRow, makeResultRow, type RowOutcome } from "./make-result-row.ts";
 export { makeReusedRow } from "./make-reused-row.ts";
 export { checkMissingPolicy, exportedReward, type MissingPolicy, missingPolicies } from "./missing-reward.ts";
 export { compareNatural } from "./natural-order.ts";
 export { neutraliseSpecials } from "./neutralise-specials.ts";
-export { type NormalisedRecord, normaliseRecord, type RecordSettings } from "./normalise-record.ts";
+export {
+  type NormalisedRecord,
+  normaliseRecord,
+  type RecordSettings,
+  type ResponseFields,
+} from "./normalise-record.ts";
 export { parseRows } from "./parse-rows.ts";
 export { type Pin, pinBytes, pinDifferences, pinSchema, pinSha256 } from "./pin.ts";
 export { type Chunker, chunkTarget, createChunker, maxChunkBytes, type PlannedChunk } from "./plan-batch.ts";

@@ -1,5 +1,6 @@
+import { BadRecord, type BadValue, badAsValue, readText } from "./bad-record.ts";
 import type { UserColumn } from "./result-row.ts";
-import type { BadCode, Json, Message } from "./row.ts";
+import type { Json, Message } from "./row.ts";
 
 /** What `--principle`, `--map`, `--carry` and the profile say about reading records. */
 export interface RecordSettings {
@@ -24,10 +25,17 @@ export type NormalisedRecord =
       readonly responses: readonly string[];
       readonly principles: readonly string[];
       readonly carried: { readonly [key: string]: Json } | null;
+      /** carried beside `carried`, one entry a response; absent where all responses carry the same */
+      readonly perResponse?: readonly ResponseFields[];
       /** names of fields that were not carried: too long, or not scalar */
       readonly leftOut: readonly string[];
     }
-  | { readonly ok: false; readonly bad: BadCode; readonly field?: string };
+  | BadValue;
+
+/** What is true of one response only, such as which side of a pair it was. */
+export interface ResponseFields {
+  readonly [name: string]: Json;
+}
 
 /** Fields with a meaning of their own; the rest of a record is carried. */
 const ownFields = ["id", "group", "prompt", "messages", "response", "responses", "principle", "principles"] as const;
@@ -36,34 +44,26 @@ type OwnField = (typeof ownFields)[number];
 /** A carried value longer than this in UTF-8 is left out: five million copies of a long one are somebody's disk. */
 const maxCarriedBytes = 1_000;
 
-class Bad extends Error {
-  readonly code: BadCode;
-  readonly field: string | undefined;
-  constructor(code: BadCode, field?: string) {
-    super(code);
-    this.code = code;
-    this.field = field;
-  }
-}
-
 /**
- * One parsed record as a conversation with its responses and principles (DESIGN 4). Pure; never throws: whatever is
+ * One parsed record as a conversation with its responses and principles (DESIGN 4). `perResponse` is what an importer
+ * knows of each response, in columns of the batch. Pure; never throws: whatever is
  * wrong comes back as a code and, where one can be named, the field. Text is kept as given: no trimming, no Unicode
  * normalisation. An empty response is ordinary data; an empty principle is not.
  */
-export function normaliseRecord(raw: unknown, settings: RecordSettings): NormalisedRecord {
+export function normaliseRecord(
+  raw: unknown,
+  settings: RecordSettings,
+  perResponse: readonly ResponseFields[] | null = null,
+): NormalisedRecord {
   if (typeof raw !== "object" || raw === null || Array.isArray(raw)) return { ok: false, bad: "not_an_object" };
-  try {
-    return normalise(raw as { [key: string]: unknown }, settings);
-  } catch (error) {
-    if (!(error instanceof Bad)) throw error;
-    return error.field === undefined
-      ? { ok: false, bad: error.code }
-      : { ok: false, bad: error.code, field: error.field };
-  }
+  return badAsValue(() => normalise(raw as { [key: string]: unknown }, settings, perResponse));
 }
 
-function normalise(record: { [key: string]: unknown }, settings: RecordSettings): NormalisedRecord {
+function normalise(
+  record: { [key: string]: unknown },
+  settings: RecordSettings,
+  perResponse: readonly ResponseFields[] | null,
+): NormalisedRecord {
   const nameOf = (field: OwnField): string =>
     Object.hasOwn(settings.map, field) ? (settings.map[field] ?? field) : field;
   const given = (field: OwnField): unknown =>
@@ -73,15 +73,16 @@ function normalise(record: { [key: string]: unknown }, settings: RecordSettings)
   const responsesGiven = readTexts(given("response"), given("responses"), nameOf("response"), nameOf("responses"));
   const last = conversation.at(-1);
   const fromTurn = responsesGiven === null && last?.role === "assistant";
-  if (responsesGiven === null && !fromTurn) throw new Bad("missing_response", nameOf("response"));
+  if (responsesGiven === null && !fromTurn) throw new BadRecord("missing_response", nameOf("response"));
   const messages = fromTurn ? conversation.slice(0, -1) : conversation;
   const responses = responsesGiven ?? [last?.content ?? ""];
-  if (messages.length === 0) throw new Bad("empty_conversation", nameOf("messages"));
+  if (messages.length === 0) throw new BadRecord("empty_conversation", nameOf("messages"));
 
   const own = readTexts(given("principle"), given("principles"), nameOf("principle"), nameOf("principles"));
   const principles = own ?? settings.principles;
-  if (principles.length === 0) throw new Bad("missing_principle", nameOf("principle"));
-  if (principles.some((principle) => principle.trim() === "")) throw new Bad("missing_principle", nameOf("principle"));
+  if (principles.length === 0) throw new BadRecord("missing_principle", nameOf("principle"));
+  if (principles.some((principle) => principle.trim() === ""))
+    throw new BadRecord("missing_principle", nameOf("principle"));
 
   const { carried, leftOut } = readCarried(record, new Set(ownFields.map(nameOf)), settings);
   return {
@@ -92,8 +93,27 @@ function normalise(record: { [key: string]: unknown }, settings: RecordSettings)
     responses,
     principles,
     carried,
+    ...(perResponse === null ? {} : { perResponse: checked(perResponse, responses.length, settings.columns) }),
     leftOut,
   };
+}
+
+function checked(
+  fields: readonly ResponseFields[],
+  responses: number,
+  columns: readonly UserColumn[],
+): readonly ResponseFields[] {
+  if (fields.length !== responses)
+    throw new TypeError(`normaliseRecord: fields of ${fields.length} responses for ${responses}`);
+  for (const [i, each] of fields.entries()) {
+    for (const [name, value] of Object.entries(each)) {
+      const column = columns.find((known) => known.name === name);
+      if (column === undefined) throw new TypeError(`normaliseRecord: ${name} of a response is no column`);
+      assertText(value, name);
+      if (!fits(value, column)) throw new BadRecord("wrong_type", `${name} of response ${i + 1}`);
+    }
+  }
+  return fields;
 }
 
 function readConversation(
@@ -104,19 +124,20 @@ function readConversation(
 ): Message[] {
   if (messages !== undefined) return readMessages(messages, nameOf("messages"), roles);
   if (Array.isArray(prompt)) return readMessages(prompt, nameOf("prompt"), roles);
-  if (prompt === undefined) throw new Bad("missing_prompt", nameOf("prompt"));
+  if (prompt === undefined) throw new BadRecord("missing_prompt", nameOf("prompt"));
   return [{ role: "user", content: readText(prompt, nameOf("prompt")) }];
 }
 
 function readMessages(value: unknown, field: string, roles: readonly string[]): Message[] {
-  if (!Array.isArray(value)) throw new Bad("wrong_type", field);
-  if (value.length === 0) throw new Bad("empty_conversation", field);
+  if (!Array.isArray(value)) throw new BadRecord("wrong_type", field);
+  if (value.length === 0) throw new BadRecord("empty_conversation", field);
   return value.map((message: unknown, i): Message => {
     const at = `${field}[${i}]`;
-    if (typeof message !== "object" || message === null || Array.isArray(message)) throw new Bad("wrong_type", at);
+    if (typeof message !== "object" || message === null || Array.isArray(message))
+      throw new BadRecord("wrong_type", at);
     const { role, content } = message as { role?: unknown; content?: unknown };
-    if (typeof role !== "string") throw new Bad("wrong_type", `${at}.role`);
-    if (!roles.includes(role)) throw new Bad("unknown_role", `${at}.role`);
+    if (typeof role !== "string") throw new BadRecord("wrong_type", `${at}.role`);
+    if (!roles.includes(role)) throw new BadRecord("unknown_role", `${at}.role`);
     return { role, content: readContent(content, `${at}.content`) };
   });
 }
@@ -130,7 +151,7 @@ function readContent(content: unknown, field: string): string {
         type?: unknown;
         text?: unknown;
       };
-      if (type !== "text" || typeof text !== "string") throw new Bad("unsupported_content", `${field}[${i}]`);
+      if (type !== "text" || typeof text !== "string") throw new BadRecord("unsupported_content", `${field}[${i}]`);
       return readText(text, `${field}[${i}].text`);
     })
     .join("");
@@ -140,7 +161,7 @@ function readContent(content: unknown, field: string): string {
 function readTexts(one: unknown, many: unknown, oneField: string, manyField: string): string[] | null {
   // an empty list says nothing, as null does: data sets with a fixed schema fill in one or the other
   if (many !== undefined && !(Array.isArray(many) && many.length === 0)) {
-    if (!Array.isArray(many)) throw new Bad("wrong_type", manyField);
+    if (!Array.isArray(many)) throw new BadRecord("wrong_type", manyField);
     return many.map((text: unknown, i) => readText(text, `${manyField}[${i}]`));
   }
   if (one === undefined) return null;
@@ -151,18 +172,12 @@ function readTexts(one: unknown, many: unknown, oneField: string, manyField: str
   return [readText(one, oneField)];
 }
 
-function readText(value: unknown, field: string): string {
-  if (typeof value !== "string") throw new Bad("wrong_type", field);
-  if (!value.isWellFormed()) throw new Bad("lone_surrogate", field);
-  return value;
-}
-
 /** `id` and `group`: text, or an integer that JSON did not round. */
 function readLabel(value: unknown, field: string): string | null {
   if (value === undefined) return null;
   if (typeof value === "number") {
-    if (!Number.isInteger(value)) throw new Bad("wrong_type", field);
-    if (!Number.isSafeInteger(value)) throw new Bad("unsafe_integer", field);
+    if (!Number.isInteger(value)) throw new BadRecord("wrong_type", field);
+    if (!Number.isSafeInteger(value)) throw new BadRecord("unsafe_integer", field);
     return String(value);
   }
   return readText(value, field);
@@ -179,10 +194,10 @@ function readCarried(
   for (const [key, value] of Object.entries(record)) {
     const column = typed.get(key);
     if (own.has(key) && column === undefined) continue;
-    if (!key.isWellFormed()) throw new Bad("lone_surrogate", "(a field's name)");
-    if (isDeeperThan(maxDepth, value)) throw new Bad("unsupported_content", key);
+    if (!key.isWellFormed()) throw new BadRecord("lone_surrogate", "(a field's name)");
+    if (isDeeperThan(maxDepth, value)) throw new BadRecord("unsupported_content", key);
     assertText(value, key);
-    if (column !== undefined && !fits(value, column)) throw new Bad("wrong_type", key);
+    if (column !== undefined && !fits(value, column)) throw new BadRecord("wrong_type", key);
     if (column !== undefined || settings.carryAll || isShortScalar(value)) {
       assertNumbers(value, key);
       kept.push([key, value as Json]);
@@ -219,12 +234,12 @@ function isDeeperThan(depth: number, value: unknown): boolean {
 
 function assertText(value: unknown, field: string): void {
   if (typeof value === "string") {
-    if (!value.isWellFormed()) throw new Bad("lone_surrogate", field);
+    if (!value.isWellFormed()) throw new BadRecord("lone_surrogate", field);
   } else if (Array.isArray(value)) {
     for (const [i, member] of value.entries()) assertText(member, `${field}[${i}]`);
   } else if (typeof value === "object" && value !== null) {
     for (const [key, member] of Object.entries(value)) {
-      if (!key.isWellFormed()) throw new Bad("lone_surrogate", field);
+      if (!key.isWellFormed()) throw new BadRecord("lone_surrogate", field);
       assertText(member, `${field}.${key}`);
     }
   }
@@ -237,9 +252,9 @@ function assertText(value: unknown, field: string): void {
  */
 function assertNumbers(value: unknown, field: string): void {
   if (typeof value === "number") {
-    if (!Number.isFinite(value)) throw new Bad("wrong_type", field);
+    if (!Number.isFinite(value)) throw new BadRecord("wrong_type", field);
     if (Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < 1e21)
-      throw new Bad("unsafe_integer", field);
+      throw new BadRecord("unsafe_integer", field);
   } else if (Array.isArray(value)) {
     for (const [i, member] of value.entries()) assertNumbers(member, `${field}[${i}]`);
   } else if (typeof value === "object" && value !== null) {

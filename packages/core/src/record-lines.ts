@@ -3,6 +3,8 @@ import type { NormalisedRecord } from "./normalise-record.ts";
 import type { BadLine, ResponseLine, RowsLine } from "./row.ts";
 import { sha256 } from "./sha256.ts";
 
+type GoodRecord = Extract<NormalisedRecord, { readonly ok: true }>;
+
 /** Where a record stands in the inputs, and the first `row_index` that is free. */
 export interface RecordPlace {
   readonly input: string;
@@ -41,9 +43,14 @@ export function recordLines(record: NormalisedRecord, place: RecordPlace): RowsL
       messages: record.messages,
       response,
       principles: record.principles.map((text, i) => ({ row_index: first + i, principle_index: i, text })),
-      carried: record.carried,
+      carried: carriedBy(record, responseIndex),
     };
   });
+}
+
+function carriedBy({ carried, perResponse }: GoodRecord, response: number): ResponseLine["carried"] {
+  const own = perResponse?.[response];
+  return own === undefined ? carried : { ...carried, ...own };
 }
 
 /** Rows of a line: what it adds to the batch's row count. */
@@ -71,5 +78,5 @@ export function serialiseLine(line: RowsLine): string {
 /** File name without folders and without the endings we read. */
 export function inputStem(input: string): string {
   const base = input.split("/").at(-1) ?? input;
-  return base.replace(/(\.gz)?$/i, "").replace(/\.(jsonl|ndjson|json)$/i, "") || base;
+  return base.replace(/\.(gz|zst)$/i, "").replace(/\.(jsonl|ndjson|json|csv|parquet)$/i, "") || base;
 }

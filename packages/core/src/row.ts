@@ -45,6 +45,7 @@ export const badCodes = [
   "empty_conversation",
   "unsafe_integer",
   "invalid_utf8",
+  "invalid_csv",
 ] as const;
 export type BadCode = (typeof badCodes)[number];
 

@@ -378,7 +378,7 @@ describe("identity: words that are stored", () => {
     );
     pin(
       badCodes.join(" "),
-      "invalid_json not_an_object line_too_long lone_surrogate missing_prompt missing_response missing_principle wrong_type unknown_role unsupported_content empty_conversation unsafe_integer invalid_utf8",
+      "invalid_json not_an_object line_too_long lone_surrogate missing_prompt missing_response missing_principle wrong_type unknown_role unsupported_content empty_conversation unsafe_integer invalid_utf8 invalid_csv",
     );
   });
 });

@@ -32,6 +32,28 @@ const assistant = (content: string) => ({ role: "assistant", content });
 /** A whole record with something more in it. */
 const whole = (more = ""): string => `{"prompt":"Q","response":"A","principle":"p"${more}}`;
 
+describe("normalise-record: what an importer knows of each response", () => {
+  const settings: RecordSettings = { ...usual, columns: [{ name: "side", type: "string" }] };
+  const pair = { prompt: "Q", responses: ["A", "B"], principle: "p" };
+
+  test("is kept beside what is carried, and has to fit its column", () => {
+    const sides = [{ side: "A" }, { side: null }];
+    expect(normaliseRecord(pair, settings, sides)).toMatchObject({ ok: true, carried: null, perResponse: sides });
+    expect(normaliseRecord(pair, settings)).not.toHaveProperty("perResponse");
+    expect(normaliseRecord(pair, settings, [{ side: "A" }, { side: 2 }])).toEqual({
+      ok: false,
+      bad: "wrong_type",
+      field: "side of response 2",
+    });
+    expect(normaliseRecord(pair, settings, [{ side: "\ud800" }, {}])).toMatchObject({ bad: "lone_surrogate" });
+  });
+
+  test("is for as many responses as there are, in columns of the batch; else the importer is wrong", () => {
+    expect(() => normaliseRecord(pair, settings, [{ side: "A" }])).toThrow(TypeError);
+    expect(() => normaliseRecord(pair, usual, [{ side: "A" }, { side: "B" }])).toThrow(TypeError);
+  });
+});
+
 describe("normalise-record: conversation and responses", () => {
   test.each<[string, string, { messages: unknown; responses: unknown }]>([
     ["prompt and response", '{"prompt":"Q","response":"A"}', { messages: [user("Q")], responses: ["A"] }],

@@ -56,6 +56,17 @@ describe("record-lines", () => {
     expect(groupOf({ messages: [{ content: "Q", role: "user" }] as never })).toBe(groupOf({}));
   });
 
+  test("what is true of one response is carried by its line alone", () => {
+    const own = { ...record, carried: { n: 1, side: "?" }, perResponse: [{ side: "A" }, { side: "B" }, {}] };
+    expect(recordLines(own, place).map((line) => ("bad" in line ? null : line.carried))).toEqual([
+      { n: 1, side: "A" },
+      { n: 1, side: "B" },
+      { n: 1, side: "?" },
+    ]);
+    const none = recordLines({ ...own, carried: null }, place)[1];
+    expect(none).toMatchObject({ carried: { side: "B" } });
+  });
+
   test("a bad record is one line that takes one row_index, with its place and no text", () => {
     const [bad, ...none] = recordLines({ ok: false, bad: "wrong_type", field: "prompt" }, place);
     if (bad === undefined) throw new Error("no line");
@@ -80,6 +91,9 @@ describe("record-lines", () => {
     ["stdin", "stdin"],
     ["sub/.jsonl", ".jsonl"],
     ["a.gz", "a"],
+    ["a.jsonl.zst", "a"],
+    ["a.csv.gz", "a"],
+    ["a.parquet", "a"],
     ["a.txt", "a.txt"],
   ])("stem of %s is %s", (input, stem) => {
     expect(inputStem(input)).toBe(stem);

@@ -6,9 +6,28 @@ export interface ChosenInput {
   readonly input: string;
 }
 
-/** What a folder or an S3 prefix is read for. */
-export function isJsonl(path: string): boolean {
-  return /\.jsonl(\.gz)?$/i.test(path);
+/** What a folder or an S3 prefix is read for: the first of these kinds that it holds, and none of the others. */
+const kinds: readonly { readonly name: string; readonly pattern: RegExp }[] = [
+  { name: "*.jsonl", pattern: /\.jsonl(\.gz|\.zst)?$/i },
+  { name: "*.parquet", pattern: /\.parquet$/i },
+  { name: "*.csv", pattern: /\.csv(\.gz|\.zst)?$/i },
+  { name: "*.json", pattern: /\.json(\.gz|\.zst)?$/i },
+];
+
+/** For messages: what a folder was looked through for. */
+export const inputKinds: string = `${kinds.map(({ name }) => name).join(", ")}; text also as .gz or .zst`;
+
+/** The files of a folder that are its records: a data set often lies there twice, in two formats. */
+export function pickInputs(paths: readonly string[]): string[] {
+  for (const { pattern } of kinds) {
+    const found = paths.filter((path) => pattern.test(path));
+    if (found.length > 0) return found;
+  }
+  return [];
+}
+
+export function isCsv(path: string): boolean {
+  return /\.csv(\.gz|\.zst)?$/i.test(path);
 }
 
 /**
@@ -17,8 +36,7 @@ export function isJsonl(path: string): boolean {
  * only when it is asked for twice. Throws E_INPUT_MISSING for none.
  */
 export function chooseInputs(paths: readonly string[]): ChosenInput[] {
-  if (paths.length === 0)
-    throw new AssayError("E_INPUT_MISSING", "no input file was found", { expected: "*.jsonl or *.jsonl.gz" });
+  if (paths.length === 0) throw new AssayError("E_INPUT_MISSING", "no input file was found", { expected: inputKinds });
   const parent = paths.length === 1 ? parentOf(paths[0] ?? "") : commonParent(paths);
   return paths
     .map((path) => ({ path, input: path.slice(parent.length) }))

@@ -1,10 +1,22 @@
-export { type ChosenInput, chooseInputs, globBase, isGlob, isJsonl, matchesGlob } from "./choose-inputs.ts";
+export { chooseFormat } from "./choose-format.ts";
+export {
+  type ChosenInput,
+  chooseInputs,
+  globBase,
+  inputKinds,
+  isGlob,
+  matchesGlob,
+  pickInputs,
+} from "./choose-inputs.ts";
 export { type CardFacts, dataSetCard } from "./data-set-card.ts";
 export { type DecodeKeys, decodeKeys } from "./decode-keys.ts";
 export { type DecodedShard, type DecodeShard, decodeShard } from "./decode-shard.ts";
+export { importerByName } from "./detect-format.ts";
 export { type EncodeShard, encodeShard } from "./encode-shard.ts";
 export { type ByteSink, type ExportOptions, type ExportRow, exportFormats } from "./export-row.ts";
 export { createGroupStatistics, type GroupRow, type GroupStatistics } from "./group-table.ts";
+export type { Importer } from "./importer.ts";
+export { importers } from "./importers.ts";
 export { type Decoder, openDecoder } from "./open-decoder.ts";
 export {
   createPairChooser,
@@ -13,7 +25,8 @@ export {
   type PreferencePair,
   pairLine,
 } from "./preference-pairs.ts";
-export { type ReadRecord, type ReadRecords, type RecordBatch, readJsonl } from "./read-jsonl.ts";
+export { type ReadRecord, type RecordBatch, readJsonl } from "./read-jsonl.ts";
+export { type ReadRecords, type ReadSettings, readOwnRecords, recordReader } from "./read-records.ts";
 export { type DataSetFile, writeDataSet } from "./write-data-set.ts";
 export { writeExport } from "./write-export.ts";
 export { writeGroups } from "./write-groups.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { chooseInputs, globBase, isGlob, isJsonl, matchesGlob } from "../src/choose-inputs.ts";
+import { chooseInputs, globBase, isGlob, matchesGlob, pickInputs } from "../src/choose-inputs.ts";
 
 const seed = 20_261_125;
 
@@ -117,14 +117,18 @@ describe("choose-inputs: patterns", () => {
     expect(globBase(pattern)).toBe(base);
   });
 
-  test.each([
-    ["a.jsonl", true],
-    ["x/A.JSONL.GZ", true],
-    ["a.json", false],
-    ["a.jsonl.zst", false],
-    ["a.parquet", false],
-    ["jsonl", false],
-  ])("a folder is read for %s: %s", (path, expected) => {
-    expect(isJsonl(path)).toBe(expected);
+  test.each<[string, string[], string[]]>([
+    [
+      "JSON Lines, packed or not",
+      ["a.jsonl", "x/A.JSONL.GZ", "b.jsonl.zst"],
+      ["a.jsonl", "x/A.JSONL.GZ", "b.jsonl.zst"],
+    ],
+    ["JSON Lines before all else", ["a.parquet", "a.csv", "a.json", "b.jsonl"], ["b.jsonl"]],
+    ["Parquet before CSV and JSON", ["a.parquet", "a.csv", "a.json"], ["a.parquet"]],
+    ["CSV before JSON", ["a.csv.gz", "a.json"], ["a.csv.gz"]],
+    ["JSON where there is nothing else", ["a.json", "README.md"], ["a.json"]],
+    ["nothing", ["jsonl", "README.md", "a.parquet.gz"], []],
+  ])("a folder is read for %s", (_name, paths, picked) => {
+    expect(pickInputs(paths)).toEqual(picked);
   });
 });

@@ -289,14 +289,13 @@ describe("read-jsonl: what cannot be read on", () => {
   }
 
   test.each([
-    ["Parquet", encode("PAR1\u0015\u0004")],
-    ["zstd", Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0)],
+    ["parquet", encode("PAR1\u0015\u0004")],
     ["zip", Uint8Array.of(0x50, 0x4b, 3, 4, 20)],
   ])("%s is told by its first bytes, with the next step, however they come", async (name, bytes) => {
     for (const parts of [[bytes], Array.from(bytes, (byte) => Uint8Array.of(byte))]) {
       const { error } = await failure(parts);
       if (!isAssayError(error, "E_INPUT_UNREADABLE")) throw error;
-      expect(error).toMatchObject({ where: "night/a.jsonl", got: name, next: expect.stringContaining("DuckDB") });
+      expect(error).toMatchObject({ where: "night/a.jsonl", got: name, next: "unpack it" });
       expect(error.exit).toBe(4);
     }
   });

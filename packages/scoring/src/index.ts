@@ -2,6 +2,7 @@ export type { ProbedEngines, ProbeEngines } from "./batch-context.ts";
 export { findBatch, listBatches, listOpenBatches } from "./batch-index.ts";
 export type { BrokenPromise } from "./check-rows.ts";
 export { chooseReuse } from "./choose-reuse.ts";
+export type { Sample } from "./choose-sample.ts";
 export type { Clock } from "./clock.ts";
 export { type BatchGarbage, findGarbage, removeGarbage } from "./collect-garbage.ts";
 export { appendControl, type Control, readControl } from "./control-log.ts";

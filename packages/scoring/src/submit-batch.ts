@@ -17,13 +17,16 @@ import {
 import type { ReadRecords } from "@assay/datasets";
 import type { ObjectStore } from "@assay/store";
 import { indexBatch } from "./batch-index.ts";
+import { chooseSample, type Sample } from "./choose-sample.ts";
 import { loadBatch, loadBatchIfPresent } from "./load-batch.ts";
 import { emptyTally, type InputSource, type WalkSettings, type WalkTally, walkInputs } from "./walk-inputs.ts";
 
 const zip = promisify(gzip);
 
 /** Everything that is decided before the inputs are read. */
-export interface SubmitSettings extends WalkSettings {
+export interface SubmitSettings extends Omit<WalkSettings, "only"> {
+  /** score a sample of the records; absent = all */
+  readonly sample?: { readonly size: number; readonly seed: number };
   readonly batch: BatchSettings;
   /** readable part of the name: from --name or the input */
   readonly readable: string;
@@ -41,6 +44,8 @@ export interface SubmitSettings extends WalkSettings {
 export interface PlannedBatch {
   readonly file: BatchFile;
   readonly tally: WalkTally;
+  /** the records that were drawn, where not all are scored */
+  readonly sample: Sample | null;
 }
 
 /**
@@ -55,7 +60,11 @@ export async function planBatch(
 ): Promise<PlannedBatch> {
   const tally = emptyTally();
   const chunks: ChunkPlan[] = [];
-  for await (const chunk of walkInputs(inputs, settings, readRecords, tally)) {
+  const sample =
+    settings.sample === undefined
+      ? null
+      : await chooseSample(inputs, settings.sample, readRecords, () => onProgress(tally));
+  for await (const chunk of walkInputs(inputs, walkSettings(settings, sample), readRecords, tally)) {
     chunks.push({ sha256: chunk.sha256, rows: chunk.rows, row_start: chunk.rowStart });
     onProgress(tally);
   }
@@ -83,7 +92,7 @@ export async function planBatch(
     inputs: tally.inputs,
     counts: { ...tally.counts, equal_ids: tally.equalIds },
   };
-  return { file, tally };
+  return { file, tally, sample };
 }
 
 /**
@@ -105,7 +114,7 @@ export async function stageBatch(
   const existing = await loadBatchIfPresent(store, batch);
   let result: "created" | "exists" = "exists";
   if (existing === null) {
-    await stageRows(store, planned.file, inputs, settings, readRecords, options);
+    await stageRows(store, planned.file, inputs, walkSettings(settings, planned.sample), readRecords, options);
     result = await store.putIfAbsent(batchKey(batch), new TextEncoder().encode(JSON.stringify(planned.file)));
   }
   const file = existing ?? (await loadBatch(store, batch));
@@ -118,6 +127,11 @@ export async function stageBatch(
   }
   await indexBatch(store, batch, file.created_at);
   return { file, result };
+}
+
+/** What both passes walk by. */
+function walkSettings({ records, limit }: SubmitSettings, sample: Sample | null): WalkSettings {
+  return { records, limit, ...(sample === null ? {} : { only: sample.chosen }) };
 }
 
 /** Puts in flight at once: hides a bucket's 20 to 50 ms a put; each holds one chunk, 16 MiB at most. */

@@ -1,6 +1,7 @@
 import {
   type BadCode,
   createChunker,
+  type InputBytes,
   normaliseRecord,
   type PlannedChunk,
   type RecordSettings,
@@ -10,18 +11,19 @@ import type { ReadRecords } from "@assay/datasets";
 import { createEqualRows, type EqualRows } from "./count-equal-rows.ts";
 
 /** One input as the planner sees it. Opened twice: once to plan, once to stage. */
-export interface InputSource {
+export interface InputSource extends InputBytes {
   /** the `input` column: a path below the common parent, never absolute */
   readonly input: string;
   /** how a person finds it, for messages */
   readonly where: string;
-  open(): Promise<AsyncIterable<Uint8Array>>;
 }
 
 export interface WalkSettings {
   readonly records: RecordSettings;
   /** stop after this many records; null = all */
   readonly limit: number | null;
+  /** only these records, counted from 0 over all inputs, bad ones included; absent = all */
+  readonly only?: ReadonlySet<number>;
 }
 
 /** What one walk over the inputs saw; filled while the chunks are consumed, complete when they end. */
@@ -32,6 +34,8 @@ export interface WalkTally {
   bad: Map<BadCode, { count: number; first: string; field: string | undefined }>;
   /** names of carried fields that were left out, with how often */
   leftOut: Map<string, number>;
+  /** how records of a foreign format had to be read, with how often */
+  notes: Map<string, number>;
   ids: Set<string> | null;
   equalIds: number;
   /** null in pass 2: counted already */
@@ -53,24 +57,26 @@ export async function* walkInputs(
 ): AsyncGenerator<PlannedChunk> {
   const chunker = createChunker();
   let rowIndex = 0;
+  let ordinal = 0;
+  const most = settings.only?.size ?? settings.limit ?? Number.POSITIVE_INFINITY;
   for (const source of inputs) {
-    if (settings.limit !== null && tally.counts.records >= settings.limit) break;
+    if (tally.counts.records >= most) break;
     const seen = { input: source.input, bytes: 0, records: 0, bad: 0, blank: 0, torn: 0 };
     tally.inputs.push(seen);
-    for await (const read of readRecords(await source.open(), { where: source.where })) {
+    for await (const read of readRecords(source, { where: source.where, input: source.input })) {
       seen.bytes += read.bytes;
       seen.blank += read.blank;
       seen.torn += read.torn;
       for (const { line, offset, parsed } of read.records) {
-        if (settings.limit !== null && tally.counts.records >= settings.limit) break;
-        const record = parsed.ok
-          ? normaliseRecord(parsed.value, settings.records)
-          : { ok: false as const, bad: parsed.bad };
+        if (tally.counts.records >= most) break;
+        if (settings.only?.has(ordinal++) === false) continue;
+        const record = parsed.ok ? normaliseRecord(parsed.value, settings.records, parsed.perResponse ?? null) : parsed;
+        if (parsed.ok && parsed.note !== undefined) count(tally.notes, parsed.note);
         seen.records += 1;
         tally.counts.records += 1;
         if (record.ok) {
           tally.counts.responses += record.responses.length;
-          for (const name of record.leftOut) tally.leftOut.set(name, (tally.leftOut.get(name) ?? 0) + 1);
+          for (const name of record.leftOut) count(tally.leftOut, name);
         } else {
           seen.bad += 1;
           countBad(tally, record.bad, record.field, `${source.where}:${line}`);
@@ -84,7 +90,7 @@ export async function* walkInputs(
         }
         tally.counts.rows = rowIndex;
       }
-      if (settings.limit !== null && tally.counts.records >= settings.limit) break;
+      if (tally.counts.records >= most) break;
     }
   }
   yield* chunker.end();
@@ -96,10 +102,15 @@ export function emptyTally(): WalkTally {
     counts: { records: 0, responses: 0, rows: 0, bad: 0 },
     bad: new Map(),
     leftOut: new Map(),
+    notes: new Map(),
     ids: new Set(),
     equalIds: 0,
     equalRows: createEqualRows(),
   };
+}
+
+function count(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
 }
 
 function countBad(tally: WalkTally, code: BadCode, field: string | undefined, first: string): void {

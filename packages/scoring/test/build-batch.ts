@@ -7,7 +7,7 @@ import {
   profileByName,
   sha256,
 } from "@assay/core";
-import { readJsonl } from "@assay/datasets";
+import { readOwnRecords } from "@assay/datasets";
 import type { ObjectStore } from "@assay/store";
 import type { BatchContext, ProbeEngines } from "../src/batch-context.ts";
 import { type PlannedBatch, planBatch, type SubmitSettings, stageBatch } from "../src/submit-batch.ts";
@@ -96,6 +96,9 @@ export function input(...texts: readonly string[]): InputSource {
       const text = texts[Math.min(opened++, texts.length - 1)] ?? "";
       return pieces(new TextEncoder().encode(text));
     },
+    ranges: async () => {
+      throw new Error("JSON Lines are read front to back");
+    },
   };
 }
 
@@ -105,13 +108,15 @@ async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 export async function plan(text: string, changed: Changed = {}): Promise<PlannedBatch> {
-  return planBatch([input(text)], settings(changed), readJsonl);
+  return planBatch([input(text)], settings(changed), readOwnRecords);
 }
 
 /** Plans and stages a text as a batch. */
 export async function submit(store: ObjectStore, text: string, changed: Changed = {}): Promise<BatchFile> {
   const planned = await plan(text, changed);
-  const { file } = await stageBatch(store, planned, [input(text)], settings(changed), readJsonl, { signal: never });
+  const { file } = await stageBatch(store, planned, [input(text)], settings(changed), readOwnRecords, {
+    signal: never,
+  });
   return file;
 }
 

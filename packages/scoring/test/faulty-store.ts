@@ -1,7 +1,7 @@
 import type { ObjectStore } from "@assay/store";
 
 export interface StoreOperation {
-  readonly kind: "get" | "put" | "list" | "head" | "read" | "remove";
+  readonly kind: "get" | "put" | "list" | "head" | "read" | "ranges" | "remove";
   readonly key: string;
   /** 1 for the first operation of this store */
   readonly n: number;
@@ -38,6 +38,7 @@ export function faultyStore(
     putIfAbsent: (key, bytes, options) => run("put", key, () => inner.putIfAbsent(key, bytes, options)),
     head: (key, options) => run("head", key, () => inner.head(key, options)),
     read: (key, options) => run("read", key, () => inner.read(key, options)),
+    ranges: (key, options) => run("ranges", key, () => inner.ranges(key, options)),
     remove: (key, options) => run("remove", key, () => inner.remove(key, options)),
     async *list(prefix, options) {
       const operation = { kind: "list" as const, key: prefix, n: log.length + 1 };

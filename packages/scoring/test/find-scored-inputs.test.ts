@@ -1,5 +1,5 @@
 import { successKey } from "@assay/core";
-import { readJsonl } from "@assay/datasets";
+import { readOwnRecords } from "@assay/datasets";
 import { memoryStore } from "@assay/testkit";
 import { expect, test } from "@jest/globals";
 import { findScoredInputs } from "../src/find-scored-inputs.ts";
@@ -18,8 +18,8 @@ async function staged(
   changed: Changed = {},
 ) {
   const sources = () => Object.entries(texts).map(([name, text]) => named(name, text));
-  const planned = await planBatch(sources(), settings(changed), readJsonl);
-  await stageBatch(store, planned, sources(), settings(changed), readJsonl, { signal: never });
+  const planned = await planBatch(sources(), settings(changed), readOwnRecords);
+  await stageBatch(store, planned, sources(), settings(changed), readOwnRecords, { signal: never });
   if (complete) await store.putIfAbsent(successKey(planned.file.batch), new Uint8Array());
   return planned.file;
 }
@@ -40,7 +40,7 @@ test("a file that grew, another model, other sampling: nothing to keep", async (
   const store = memoryStore();
   await staged(store, { "a.jsonl": records(3) }, true);
   const file = async (text: string, changed: Changed = {}) =>
-    (await planBatch([named("a.jsonl", text)], settings(changed), readJsonl)).file;
+    (await planBatch([named("a.jsonl", text)], settings(changed), readOwnRecords)).file;
   expect(await findScoredInputs(store, await file(records(4)))).toBeNull();
   expect(await findScoredInputs(store, await file(records(3), { batch: { model: "other" } }))).toBeNull();
   const warmer = { ...profile, sampling: { ...profile.sampling, temperature: 0.9 } };

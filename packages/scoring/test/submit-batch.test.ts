@@ -9,7 +9,7 @@ import {
   rowsPrefix,
   sha256,
 } from "@assay/core";
-import { readJsonl } from "@assay/datasets";
+import { readOwnRecords } from "@assay/datasets";
 import { memoryStore } from "@assay/testkit";
 import { describe, expect, jest, test } from "@jest/globals";
 import fc from "fast-check";
@@ -58,7 +58,9 @@ describe("submit-batch: identity", () => {
       () => null,
       () => null,
     );
-    const again = await stageBatch(counting, await plan(text), [input(text)], settings(), readJsonl, { signal: never });
+    const again = await stageBatch(counting, await plan(text), [input(text)], settings(), readOwnRecords, {
+      signal: never,
+    });
     expect(again).toEqual({ file, result: "exists" });
     expect(contents(store.objects)).toBe(before);
     // nothing is read a second time either: batch.json says it all
@@ -100,7 +102,7 @@ describe("submit-batch: identity", () => {
     const planned = await plan(text);
     const forged = { ...planned.file, sha256: `${planned.file.sha256.slice(0, 16)}${"0".repeat(48)}` };
     store.objects.set(batchKey(forged.batch), Buffer.from(JSON.stringify(forged)));
-    const error = await stageBatch(store, planned, [input(text)], settings(), readJsonl, { signal: never }).catch(
+    const error = await stageBatch(store, planned, [input(text)], settings(), readOwnRecords, { signal: never }).catch(
       caught,
     );
     expect(isAssayError(error, "E_NAME_TAKEN")).toBe(true);
@@ -175,7 +177,7 @@ describe("submit-batch: kills, races, changes", () => {
       const undisturbed = memoryStore();
       const planned = await plan(text);
       const stage = (store: Parameters<typeof stageBatch>[0]) =>
-        stageBatch(store, planned, [input(text)], settings(), readJsonl, { signal: never });
+        stageBatch(store, planned, [input(text)], settings(), readOwnRecords, { signal: never });
       await stage(undisturbed);
       for (let k = 1; ; k += 1) {
         const store = memoryStore();
@@ -206,7 +208,9 @@ describe("submit-batch: kills, races, changes", () => {
         });
         const stage = (store: Parameters<typeof stageBatch>[0], name: string) => {
           const own = { ...planned, file: { ...planned.file, name } };
-          return stageBatch(store, own, [input(text)], settings({ name }), readJsonl, { signal: never }).catch(caught);
+          return stageBatch(store, own, [input(text)], settings({ name }), readOwnRecords, { signal: never }).catch(
+            caught,
+          );
         };
         await Promise.all([
           stage(killedAt(memory, killA, "before"), "a"),
@@ -233,8 +237,10 @@ describe("submit-batch: kills, races, changes", () => {
     async (_name, later) => {
       const store = memoryStore();
       const source = input(text, later);
-      const planned = await planBatch([source], settings(), readJsonl);
-      const error = await stageBatch(store, planned, [source], settings(), readJsonl, { signal: never }).catch(caught);
+      const planned = await planBatch([source], settings(), readOwnRecords);
+      const error = await stageBatch(store, planned, [source], settings(), readOwnRecords, { signal: never }).catch(
+        caught,
+      );
       expect(isAssayError(error, "E_INPUT_CHANGED")).toBe(true);
       expect(store.objects.has(batchKey(planned.file.batch))).toBe(false);
       await assertNothingWrong(store, planned.file);
@@ -252,8 +258,8 @@ describe("submit-batch: kills, races, changes", () => {
       if (operation === "put" && ended) late.push(key);
     });
     const source = input(text, text.replace("r60", "r6O"));
-    const planned = await planBatch([source], settings(), readJsonl);
-    await stageBatch(store, planned, [source], settings(), readJsonl, { signal: never }).catch(caught);
+    const planned = await planBatch([source], settings(), readOwnRecords);
+    await stageBatch(store, planned, [source], settings(), readOwnRecords, { signal: never }).catch(caught);
     ended = true;
     for (let i = 0; i < 20; i += 1) await turn();
     expect(late).toEqual([]);
@@ -263,7 +269,7 @@ describe("submit-batch: kills, races, changes", () => {
   test("stopped by a signal: E_ABORTED, no batch.json", async () => {
     const store = memoryStore();
     const planned = await plan(text);
-    const error = await stageBatch(store, planned, [input(text)], settings(), readJsonl, {
+    const error = await stageBatch(store, planned, [input(text)], settings(), readOwnRecords, {
       signal: AbortSignal.abort(),
     }).catch(caught);
     expect(isAssayError(error, "E_ABORTED")).toBe(true);

@@ -1,11 +1,15 @@
 import { createReadStream } from "node:fs";
 import { readFile, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import type { RangeReader } from "@assay/core";
 import { callDirectory, orNull } from "./call-directory.ts";
 import { checkKey, checkRemovable } from "./check-key.ts";
+import { fileRanges } from "./file-ranges.ts";
 import { listDirectory } from "./list-directory.ts";
 import type { ObjectStore } from "./port.ts";
 import { putFile } from "./put-file.ts";
+
+export { fileRanges } from "./file-ranges.ts";
 
 /**
  * A local or network directory as a full store. Put-if-absent: write a temp in _tmp/, fsync, link() to the final name,
@@ -50,11 +54,31 @@ export function localStore(directory: string): ObjectStore {
       });
     },
 
+    async ranges(key, options) {
+      checkKey(key);
+      return callDirectory(directory, key, options?.signal, async () => {
+        const path = pathOf(key);
+        const found = await orNull(stat(path));
+        return found?.isFile() === true
+          ? callingDirectory(directory, key, await fileRanges(path), options?.signal)
+          : null;
+      });
+    },
+
     async remove(key, options) {
       checkRemovable(key);
       await callDirectory(directory, key, options?.signal, () => orNull(unlink(pathOf(key))));
     },
   };
+}
+
+function callingDirectory(
+  directory: string,
+  key: string,
+  ranges: RangeReader,
+  signal: AbortSignal | undefined,
+): RangeReader {
+  return { ...ranges, read: (from, to) => callDirectory(directory, key, signal, () => ranges.read(from, to)) };
 }
 
 /** Opens the file when it is first asked for a chunk, so that a stream nobody reads holds no descriptor. */

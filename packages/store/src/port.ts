@@ -1,3 +1,5 @@
+import type { RangeReader } from "@assay/core";
+
 /**
  * The object store (DESIGN 2): put-if-absent, get and list. No overwrite exists, and removal only where nothing
  * precious can be. Keys are relative to the store's root, "/" between parts, no "..", no empty part, no leading "/".
@@ -30,6 +32,12 @@ export interface ObjectStore {
    * byte; E_INPUT_CHANGED when another object took its place meanwhile.
    */
   read(key: string, options?: { signal?: AbortSignal }): Promise<AsyncIterable<Uint8Array> | null>;
+
+  /**
+   * The object by ranges, for inputs that are read from their end; null when there is none. Reads reject with
+   * E_INPUT_CHANGED when another object took its place since, E_INTERNAL for a range outside of it.
+   */
+  ranges(key: string, options?: { signal?: AbortSignal }): Promise<RangeReader | null>;
 
   /** Removes an object under <batch>/partial/ or _tmp/; throws E_INTERNAL for any other key. Absent is fine. */
   remove(key: string, options?: { signal?: AbortSignal }): Promise<void>;

@@ -6,6 +6,7 @@ import { listS3Objects } from "./list-s3-objects.ts";
 import type { ObjectStore } from "./port.ts";
 import { putS3Object } from "./put-s3-object.ts";
 import { readS3Object } from "./read-s3-object.ts";
+import { s3Ranges } from "./s3-ranges.ts";
 
 /** Five attempts of 120 s (`s3ClientOptions`) and the pauses between them fit in; beyond it nothing is hoped for. */
 const defaultCallMs = 15 * 60_000;
@@ -32,6 +33,14 @@ export function s3Store(options: { client: S3Client; bucket: string; prefix: str
     bucketAnswers = true;
   }
 
+  function head(key: string, stop: AbortSignal | undefined): ReturnType<typeof headS3Object> {
+    return callS3(root, "HeadObject", key, stop, async (signal) => {
+      const found = await headS3Object(root, key, signal);
+      if (found === null) await assertBucket(signal);
+      return found;
+    });
+  }
+
   return {
     uri: root.uri,
 
@@ -53,16 +62,19 @@ export function s3Store(options: { client: S3Client; bucket: string; prefix: str
 
     async head(key, at) {
       checkKey(key);
-      return callS3(root, "HeadObject", key, at?.signal, async (signal) => {
-        const found = await headS3Object(root, key, signal);
-        if (found === null) await assertBucket(signal);
-        return found === null ? null : { size: found.size };
-      });
+      const found = await head(key, at?.signal);
+      return found === null ? null : { size: found.size };
     },
 
     async read(key, at) {
       checkKey(key);
       return readS3Object(root, key, at?.signal);
+    },
+
+    async ranges(key, at) {
+      checkKey(key);
+      const found = await head(key, at?.signal);
+      return found === null ? null : s3Ranges(root, key, found, at?.signal);
     },
 
     async remove(key, at) {

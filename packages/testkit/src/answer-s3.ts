@@ -108,15 +108,16 @@ function readObject(objects: Map<string, StoredObject>, request: S3Request): S3A
   const wanted = request.headers["if-match"];
   if (wanted !== undefined && wanted !== found.etag) return s3Error(412, "PreconditionFailed", request.key);
   const headers = { etag: found.etag, "content-type": "application/octet-stream", ...found.metadata };
-  const range = /^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1];
-  if (range === undefined) return { status: 200, headers, body: found.bytes };
-  const from = Number(range);
+  const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "");
+  if (range === null) return { status: 200, headers, body: found.bytes };
+  const from = Number(range[1]);
   const { length } = found.bytes;
+  const to = range[2] === "" ? length : Math.min(length, Number(range[2]) + 1);
   if (from >= length) return s3Error(416, "InvalidRange", request.key);
   return {
     status: 206,
-    headers: { ...headers, "content-range": `bytes ${from}-${length - 1}/${length}` },
-    body: found.bytes.subarray(from),
+    headers: { ...headers, "content-range": `bytes ${from}-${to - 1}/${length}` },
+    body: found.bytes.subarray(from, to),
   };
 }
 

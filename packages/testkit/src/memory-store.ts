@@ -1,5 +1,5 @@
 import { AssayError } from "@assay/core";
-import { checkKey, checkPrefix, checkRemovable, compareKeys, type ObjectStore } from "@assay/store";
+import { checkKey, checkPrefix, checkRange, checkRemovable, compareKeys, type ObjectStore } from "@assay/store";
 
 /** Called before each operation: throw to make it fail, or change the store to play another process. */
 export type StoreFault = (operation: "get" | "put" | "list" | "head" | "remove", key: string) => void | Promise<void>;
@@ -51,6 +51,19 @@ export function memoryStore(fault: StoreFault = () => {}): ObjectStore & { reado
     async read(key, options) {
       const bytes = await get(key, options);
       return bytes === null ? null : one(bytes);
+    },
+    async ranges(key, options) {
+      const bytes = await get(key, options);
+      if (bytes === null) return null;
+      return {
+        size: bytes.length,
+        async read(from, to) {
+          check(options?.signal);
+          checkRange(key, bytes.length, from, to);
+          return bytes.slice(from, to);
+        },
+        close: async () => {},
+      };
     },
     async remove(key, options) {
       checkRemovable(key);

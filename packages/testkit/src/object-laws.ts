@@ -26,6 +26,7 @@ export async function absentIsNull(store: ObjectStore): Promise<void> {
     assert.equal(await store.get(key), null);
     assert.equal(await store.head(key), null);
     assert.equal(await store.read(key), null);
+    assert.equal(await store.ranges(key), null);
     assert.deepEqual(await listed(store, key), []);
   }
   await store.putIfAbsent("a/b/c", utf8("c"));
@@ -34,6 +35,7 @@ export async function absentIsNull(store: ObjectStore): Promise<void> {
     assert.equal(await store.get(key), null);
     assert.equal(await store.head(key), null);
     assert.equal(await store.read(key), null);
+    assert.equal(await store.ranges(key), null);
   }
 }
 
@@ -45,6 +47,7 @@ export async function roundTrip(store: ObjectStore): Promise<void> {
     same(await store.get(key), bytes);
     same(await streamed(store, key), bytes);
     assert.deepEqual(await store.head(key), { size: bytes.length });
+    await sameRanges(store, key, bytes);
   }
   // a view into a larger buffer is put as the view
   await store.putIfAbsent("view", large.subarray(1_000, 1_010));
@@ -55,6 +58,28 @@ export async function roundTrip(store: ObjectStore): Promise<void> {
     break;
   }
   same(await store.get("one"), fill(1));
+}
+
+/** The whole, its ends, its middle, nothing; and nothing outside of it. */
+async function sameRanges(store: ObjectStore, key: string, bytes: Uint8Array): Promise<void> {
+  const ranges = await store.ranges(key);
+  assert.ok(ranges !== null);
+  const { length } = bytes;
+  assert.equal(ranges.size, length);
+  const last = Math.max(0, length - 8);
+  const middle = Math.floor(length / 2);
+  for (const [from, to] of [
+    [0, length],
+    [0, Math.min(1, length)],
+    [last, length],
+    [middle, length],
+    [middle, middle],
+  ]) {
+    same(await ranges.read(from ?? 0, to ?? 0), bytes.subarray(from, to));
+  }
+  await rejects(ranges.read(0, length + 1), "E_INTERNAL", "a range behind the end");
+  await rejects(ranges.read(-1, 0), "E_INTERNAL", "a range before the beginning");
+  await ranges.close();
 }
 
 const oddNames = ["a b", "a+b", "a%2Fb", "a%b", "ü", "日本", "😀", "a&b<c>'d\"", "a=b?c#d", ".x", "...", "~", "*"];
@@ -135,6 +160,7 @@ export async function badKeys(store: ObjectStore): Promise<void> {
     await rejects(store.get(key), "E_INTERNAL", `get ${name}`);
     await rejects(store.head(key), "E_INTERNAL", `head ${name}`);
     await rejects(store.read(key), "E_INTERNAL", `read ${name}`);
+    await rejects(store.ranges(key), "E_INTERNAL", `ranges ${name}`);
     await rejects(store.putIfAbsent(key, utf8("x")), "E_INTERNAL", `put ${name}`);
     await rejects(store.remove(key), "E_INTERNAL", `remove ${name}`);
   }
@@ -150,6 +176,7 @@ export async function abortedCalls(store: ObjectStore): Promise<void> {
   await rejects(store.get("a/partial/x", { signal }), "E_ABORTED", "get");
   await rejects(store.head("a/partial/x", { signal }), "E_ABORTED", "head");
   await rejects(store.read("a/partial/x", { signal }), "E_ABORTED", "read");
+  await rejects(store.ranges("a/partial/x", { signal }), "E_ABORTED", "ranges");
   await rejects(store.putIfAbsent("a/y", utf8("y"), { signal }), "E_ABORTED", "put");
   await rejects(store.remove("a/partial/x", { signal }), "E_ABORTED", "remove");
   await rejects(listed(store, "a/", { signal }), "E_ABORTED", "list");

@@ -27,8 +27,8 @@ export function storeContract(options: { listedKeys: number }): readonly StoreCa
   return [
     { name: "of 50 racers on one key exactly one wins, and its bytes are what is stored", run: oneWinner },
     { name: "an object stays as it was first put", run: neverReplaced },
-    { name: "what is not there is null: get, head, read; and lists nothing", run: absentIsNull },
-    { name: "bytes come back as they were: none, one, every value, 5 MB", run: roundTrip },
+    { name: "what is not there is null: get, head, read, ranges; and lists nothing", run: absentIsNull },
+    { name: "bytes come back as they were, whole and by ranges: none, one, every value, 5 MB", run: roundTrip },
     { name: "keys with spaces, %, + and letters of all kinds are names like others", run: oddKeys },
     { name: "lists ascend by UTF-8 bytes", run: listOrder },
     { name: "lists begin with the prefix, behind `after`, and end at `limit`", run: listWindow },

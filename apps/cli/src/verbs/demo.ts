@@ -27,7 +27,6 @@ export async function demo(flags: JsonFlag & { readonly root: string }): Promise
     carry: [],
     name: "demo",
     tag: ["from=demo"],
-    stripReasoning: "auto",
     specials: "neutralise",
     maxBad: 0.01,
     maxFailed,

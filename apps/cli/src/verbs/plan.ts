@@ -1,12 +1,13 @@
 import { type BatchFile, estimateNight, type Profile } from "@assay/core";
-import { loadBatchIfPresent, type PlannedBatch } from "@assay/scoring";
+import { loadBatchIfPresent, type Sample, type WalkTally } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
+import type { InputFormat } from "../choose-input-format.ts";
 import { chooseModel } from "../choose-profile.ts";
 import type { JsonFlag, PlanFlags, RootFlags } from "../flags.ts";
 import { printable } from "../histogram.ts";
 import { openInputs } from "../open-inputs.ts";
 import { openStore } from "../open-store.ts";
-import { planInputs } from "../plan-inputs.ts";
+import { type PlannedInputs, planInputs } from "../plan-inputs.ts";
 import { readState } from "../read-state.ts";
 import { count, counted, duration, result, resultJson, sizeText } from "../say.ts";
 
@@ -16,8 +17,8 @@ export async function plan(inputs: readonly string[], flags: PlanFlags & RootFla
   const sources = await openInputs(inputs);
   try {
     const store = flags.root === undefined && !process.env.ASSAY_ROOT ? null : await openStore(flags.root);
-    const { planned } = await planInputs(store, sources, flags, chosen);
-    const exists = store === null ? null : await readExisting(store, planned.file);
+    const planned = await planInputs(store, sources, flags, chosen);
+    const exists = store === null ? null : await readExisting(store, planned.planned.file);
     if (flags.json === true) resultJson(planJson(planned, exists));
     else for (const line of planLines(planned, exists)) result(line);
   } finally {
@@ -35,7 +36,8 @@ async function readExisting(store: ObjectStore, { batch }: BatchFile): Promise<E
   return { root: store.uri, state, doneRows };
 }
 
-function planLines({ file, tally }: PlannedBatch, exists: Existing): string[] {
+function planLines({ planned, format, settings }: PlannedInputs, exists: Existing): string[] {
+  const { file, tally, sample } = planned;
   const { counts, profile } = file;
   const bytes = file.inputs.reduce((sum, input) => sum + input.bytes, 0);
   const blank = file.inputs.reduce((sum, input) => sum + input.blank, 0);
@@ -52,6 +54,10 @@ function planLines({ file, tally }: PlannedBatch, exists: Existing): string[] {
       .map((input) => line("", `${printable(input.input, 60)}  ${counted(input.records, "record")}`)),
     ...(file.inputs.length > 5 ? [line("", `and ${count(file.inputs.length - 5)} more`)] : []),
     ...torn.map(({ input }) => line("", `${printable(input, 60)}: the last line is not whole and is left out`)),
+    line("format", formatText(format)),
+    ...[...tally.notes].map(([text, times]) => line("", `${counted(times, "record")}: ${text}`)),
+    line("columns", file.columns.map(({ name, type }) => `in_${name} ${type}`).join(", ") || "none of the user's"),
+    ...(sample === null ? [] : [line("sample", sampleText(sample, settings.sample))]),
     line("records", `${count(counts.records)} with ${counted(counts.responses, "response")}`),
     line("rows", `${count(counts.rows)} in ${counted(file.chunks.length, "chunk")}`),
     line("bad", counts.bad === 0 ? "none" : `${counted(counts.bad, "record")}, which come out as bad_input`),
@@ -72,7 +78,7 @@ function planLines({ file, tally }: PlannedBatch, exists: Existing): string[] {
 }
 
 /** Rows that ask the same are asked each by itself: what that costs is the person's to know. */
-function equalText({ equalRows }: PlannedBatch["tally"], profile: Profile): string {
+function equalText({ equalRows }: WalkTally, profile: Profile): string {
   const equal = equalRows?.equal ?? null;
   if (equal === null) return "not counted: too many rows";
   if (equal === 0) return "none";
@@ -80,7 +86,15 @@ function equalText({ equalRows }: PlannedBatch["tally"], profile: Profile): stri
   return `${count(equal)}, each asked by itself${night === null ? "" : `: ${duration(night.nodeHours * 3_600)} on one node`}`;
 }
 
-function leftOut(tally: PlannedBatch["tally"]): string {
+function formatText({ importer, detected }: InputFormat): string {
+  return `${importer.name}${detected && importer.signs !== null ? ", found by the fields" : ""}: ${importer.title}`;
+}
+
+function sampleText({ chosen, of }: Sample, drawn: { readonly seed: number } | undefined): string {
+  return `${count(chosen.size)} of ${counted(of, "record")}, drawn by seed ${drawn?.seed}`;
+}
+
+function leftOut(tally: WalkTally): string {
   if (tally.leftOut.size === 0) return "no field";
   const names = [...tally.leftOut].map(([name, times]) => `${printable(name, 40)} (${count(times)})`);
   return `${names.join(", ")}; being long or nested: --carry-all takes them`;
@@ -111,7 +125,8 @@ function existsText(exists: Existing): string {
   return `in ${exists.root}: ${exists.state}, ${counted(exists.doneRows, "row")} done`;
 }
 
-function planJson({ file, tally }: PlannedBatch, exists: Existing) {
+function planJson({ planned, format, settings }: PlannedInputs, exists: Existing) {
+  const { file, tally, sample } = planned;
   const { profile } = file;
   return {
     batch: file.batch,
@@ -119,6 +134,11 @@ function planJson({ file, tally }: PlannedBatch, exists: Existing) {
     exists: exists === null ? null : exists.state !== null,
     state: exists?.state ?? null,
     inputs: file.inputs,
+    format: format.importer.name,
+    detected: format.detected,
+    read_as: Object.fromEntries(tally.notes),
+    columns: file.columns,
+    sample: sample === null ? null : { size: sample.chosen.size, of: sample.of, seed: settings.sample?.seed },
     ...file.counts,
     chunks: file.chunks.length,
     bad_kinds: [...tally.bad].map(([kind, { count: times, first, field }]) => ({ kind, count: times, first, field })),

@@ -21,9 +21,9 @@ export async function submit(inputs: readonly string[], flags: SubmitFlags): Pro
   const signals = onSignals("stopping; the same command again carries on");
   const sources = await openInputs(inputs, { signal: signals.drain });
   try {
-    const { planned, settings } = await planInputs(store, sources, flags, chosen, signals.drain);
+    const planned = await planInputs(store, sources, flags, chosen, signals.drain);
     noteOddities(planned);
-    const { file, result: staged, rootId } = await stagePlan(store, planned, sources, settings, signals.drain);
+    const { file, result: staged, rootId } = await stagePlan(store, planned, sources, signals.drain);
     await refuseCancelled(store, file.batch, flags.root);
     const before = await readState(store, file.batch, file);
     noteStaged(before, staged, flags.root);

@@ -1,0 +1,45 @@
+import { BadRecord } from "@assay/core";
+import { isObject } from "../raw-fields.ts";
+
+/** A conversation as OpenAI's requests write it, in the form our records have. */
+export interface OpenAiConversation {
+  readonly messages: readonly unknown[];
+  /** of a last message with the role principle, which the request of a principle judge has */
+  readonly principle: string | null;
+}
+
+/**
+ * Messages of a chat or a Responses request: `developer` is what `system` is called today, parts of text are joined, a
+ * last message of the role `principle` is the record's principle. A message that only calls tools, and images, are no text
+ * that could be judged. What else is wrong is found where every record is checked. Throws BadRecord.
+ */
+export function openAiMessages(value: unknown, field: string): OpenAiConversation {
+  if (typeof value === "string") return { messages: [{ role: "user", content: value }], principle: null };
+  if (!Array.isArray(value)) throw new BadRecord("wrong_type", field);
+  const messages = value.map((message: unknown, i) => plainMessage(message, `${field}[${i}]`));
+  const last = messages.at(-1);
+  if (last?.role !== "principle" || typeof last.content !== "string") return { messages, principle: null };
+  return { messages: messages.slice(0, -1), principle: last.content };
+}
+
+function plainMessage(message: unknown, field: string): { role: unknown; content: unknown } {
+  if (!isObject(message)) throw new BadRecord("wrong_type", field);
+  // an item of a Responses request that is no message: a call of a tool, a thought
+  if (message.role === undefined && message.type !== undefined) throw new BadRecord("unsupported_content", field);
+  if (typeof message.content !== "string" && Array.isArray(message.tool_calls) && message.tool_calls.length > 0)
+    throw new BadRecord("unsupported_content", `${field}.tool_calls`);
+  const role = message.role === "developer" ? "system" : message.role;
+  return { role, content: textOfParts(message.content, `${field}.content`) };
+}
+
+/** Text, or parts of text joined; anything else is left as it is, for the check of every record to find. */
+export function textOfParts(content: unknown, field: string): unknown {
+  if (!Array.isArray(content)) return content;
+  return content
+    .map((part: unknown, i) => {
+      const known = isObject(part) && ["text", "input_text", "output_text"].includes(String(part.type));
+      if (!known || typeof part.text !== "string") throw new BadRecord("unsupported_content", `${field}[${i}]`);
+      return part.text;
+    })
+    .join("");
+}

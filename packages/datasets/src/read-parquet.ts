@@ -1,0 +1,104 @@
+import { AssayError, type RangeReader } from "@assay/core";
+import {
+  type AsyncBuffer,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetReadObjects,
+  parquetSchema,
+} from "hyparquet";
+import { compressors } from "hyparquet-compressors";
+import { binaryColumns, plainCells, plainParsers } from "./parquet-cells.ts";
+import type { ReadRecord, RecordBatch } from "./read-jsonl.ts";
+
+/** Rows handed on at a time; a whole row group is decoded at once. */
+const batchRows = 1_000;
+
+/** Uncompressed bytes of a row group that is held decoded. pyarrow and DuckDB write far smaller ones by default. */
+const maxGroupBytes = 1024 * 1024 * 1024;
+
+/**
+ * A Parquet file, its rows as records in order, nested columns as lists and objects; line is the row from 1. INT64
+ * within 2^53 is a number, else text; dates and times are ISO text; NaN, which is how pandas writes what is missing,
+ * is null. Columns of bytes that are no text come as null. `leaveOut` names columns that are not read at all. Memory:
+ * one row group, decoded. Throws E_INPUT_UNREADABLE, also for a row group beyond 1 GiB.
+ */
+export async function* readParquet(
+  file: RangeReader,
+  options: { readonly where: string; readonly leaveOut?: readonly string[] },
+): AsyncGenerator<RecordBatch> {
+  const { where } = options;
+  const buffer = asBuffer(file);
+  const metadata = await readFooter(buffer, where);
+  const leaveOut = new Set(options.leaveOut);
+  const columns = columnNames(metadata).filter((name) => !leaveOut.has(name));
+  const binary = binaryColumns(parquetSchema(metadata));
+  let rowStart = 0;
+  for (const [i, group] of metadata.row_groups.entries()) {
+    const rowEnd = rowStart + Number(group.num_rows);
+    const bytes = groupBytes(group, leaveOut);
+    if (bytes > maxGroupBytes) throw tooLarge(where, i, bytes);
+    const read = { file: buffer, metadata, columns, rowStart, rowEnd, compressors, parsers: plainParsers };
+    const rows = await parquetReadObjects(read).catch((cause: unknown) => {
+      throw unreadable(cause, `${where}, row group ${i + 1} of ${metadata.row_groups.length}`);
+    });
+    for (let from = 0; from < rows.length; from += batchRows) {
+      const records = rows.slice(from, from + batchRows).map((row, k): ReadRecord => {
+        const index = rowStart + from + k;
+        return { line: index + 1, offset: index, parsed: plainCells(row, binary) };
+      });
+      // what was handed on need not be kept
+      rows.fill({}, from, from + batchRows);
+      yield { records, bytes: Math.round((bytes * records.length) / rows.length), blank: 0, torn: 0 };
+    }
+    rowStart = rowEnd;
+  }
+}
+
+/** The names of the columns, from the footer alone. Throws E_INPUT_UNREADABLE. */
+export async function parquetColumns(file: RangeReader, where: string): Promise<readonly string[]> {
+  return columnNames(await readFooter(asBuffer(file), where));
+}
+
+function asBuffer(file: RangeReader): AsyncBuffer {
+  return {
+    byteLength: file.size,
+    slice: async (from, to = file.size) => (await file.read(from, Math.min(to, file.size))).buffer,
+  };
+}
+
+async function readFooter(file: AsyncBuffer, where: string): Promise<FileMetaData> {
+  return parquetMetadataAsync(file).catch((cause: unknown) => {
+    throw unreadable(cause, where);
+  });
+}
+
+function columnNames(metadata: FileMetaData): string[] {
+  return parquetSchema(metadata).children.map(({ element }) => element.name);
+}
+
+function groupBytes(group: FileMetaData["row_groups"][number], leaveOut: ReadonlySet<string>): number {
+  return group.columns.reduce((sum, { meta_data }) => {
+    const read = meta_data !== undefined && !leaveOut.has(meta_data.path_in_schema[0] ?? "");
+    return read ? sum + Number(meta_data.total_uncompressed_size) : sum;
+  }, 0);
+}
+
+function tooLarge(where: string, group: number, bytes: number): AssayError {
+  return new AssayError("E_INPUT_UNREADABLE", "a row group of this Parquet file is too large to be held", {
+    where: `${where}, row group ${group + 1}`,
+    expected: "at most 1 GiB uncompressed",
+    got: `${(bytes / 2 ** 30).toFixed(1)} GiB`,
+    next: "rewrite it, for example with DuckDB: COPY (FROM 'file') TO 'new.parquet' (ROW_GROUP_SIZE 10000)",
+  });
+}
+
+function unreadable(cause: unknown, where: string): unknown {
+  // what the range reader throws is ours already
+  if ((cause as { name?: unknown } | null)?.name === "AssayError") return cause;
+  return new AssayError("E_INPUT_UNREADABLE", "this Parquet file cannot be read on", {
+    where,
+    expected: "a whole Parquet file",
+    got: String((cause as { message?: unknown } | null)?.message ?? cause).slice(0, 200),
+    cause,
+  });
+}

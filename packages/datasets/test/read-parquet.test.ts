@@ -1,0 +1,183 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { RangeReader } from "@assay/core";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { chooseFormat } from "../src/choose-format.ts";
+import { importerByName } from "../src/detect-format.ts";
+import { readParquet } from "../src/read-parquet.ts";
+import { readOwnRecords } from "../src/read-records.ts";
+import { duckdb } from "./duckdb.ts";
+import { inputOf, short, tell } from "./input-of.ts";
+import { fixture, linesOf } from "./read-fixture.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "assay-parquet-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** A Parquet file that DuckDB, a stranger to our reader, wrote of a query. */
+async function parquet(query: string, options = ""): Promise<Uint8Array> {
+  const path = join(folder, `${Math.random()}.parquet`);
+  await duckdb(`COPY (${query}) TO '${path}' (FORMAT parquet${options})`);
+  return readFile(path);
+}
+
+const read = async (bytes: Uint8Array, leaveOut: readonly string[] = []) =>
+  tell(readParquet(await inputOf(bytes).ranges(), { where: "x.parquet", leaveOut }));
+
+describe("read-parquet", () => {
+  test("cells as JSON would have them: nested, 64-bit, times, NaN, what is missing", async () => {
+    const bytes = await parquet(`
+      select 'é' as t, 7::bigint as small, 9007199254740993::bigint as large, 1.5::double as d,
+        'NaN'::double as nan, null::int as nothing, true as yes, 3::tinyint as tiny,
+        date '2026-01-02' as day, timestamp '2026-01-02 03:04:05' as s, timestamp '2026-01-02 03:04:05.123456' as us,
+        timestamp '1969-12-31 23:59:59.999999' as before, timestamp_ns '2026-01-02 03:04:05.123456789' as ns,
+        [{'role': 'user', 'content': 'Q'}, {'role': 'assistant', 'content': null}] as messages,
+        []::varchar[] as empty, ['a', null] as holes, {'a': {'b': [1, 2]}} as deep, '\\xFF\\x00'::blob as bytes`);
+    expect(short(await read(bytes))).toEqual([
+      [
+        1,
+        {
+          t: "é",
+          small: 7,
+          large: "9007199254740993",
+          d: 1.5,
+          nan: null,
+          nothing: null,
+          yes: true,
+          tiny: 3,
+          day: "2026-01-02",
+          s: "2026-01-02T03:04:05.000Z",
+          us: "2026-01-02T03:04:05.123456Z",
+          before: "1969-12-31T23:59:59.999999Z",
+          ns: "2026-01-02T03:04:05.123456789Z",
+          messages: [
+            { role: "user", content: "Q" },
+            { role: "assistant", content: null },
+          ],
+          empty: [],
+          holes: ["a", null],
+          deep: { a: { b: [1, 2] } },
+          bytes: null,
+        },
+      ],
+    ]);
+  });
+
+  test.each(["uncompressed", "snappy", "gzip", "zstd", "lz4_raw", "brotli"])("%s is read", async (codec) => {
+    const bytes = await parquet("select i, repeat('x', 50) || i as t from range(500) s(i)", `, CODEC '${codec}'`);
+    const { records } = await read(bytes);
+    expect(records.map(({ parsed }) => parsed.ok && parsed.value)).toEqual(
+      Array.from({ length: 500 }, (_, i) => ({ i, t: `${"x".repeat(50)}${i}` })),
+    );
+  });
+
+  test("row group by row group: rows stand in order, and no more than one group is fetched before its rows are out", async () => {
+    const bytes = await parquet(
+      "select i, repeat(md5(i::varchar), 40) as t from range(20000) s(i)",
+      ", ROW_GROUP_SIZE 2048",
+    );
+    const ranges = await counted(bytes);
+    let ahead = 0;
+    const lines: number[] = [];
+    for await (const { records } of readParquet(ranges, { where: "x" })) {
+      lines.push(...records.map(({ line }) => line));
+      ahead = Math.max(ahead, ranges.fetched() - (bytes.length * lines.length) / 20_000);
+    }
+    expect(lines).toEqual(Array.from({ length: 20_000 }, (_, i) => i + 1));
+    // the footer's first fetch of 512 kB, and one group of ten
+    expect(ahead).toBeLessThan(524_288 + bytes.length / 8);
+  });
+
+  test("columns that are left out are not fetched", async () => {
+    const bytes = await parquet(
+      "select i, [md5(i::varchar)] as content, repeat(md5(i::varchar), 400) as token_ids from range(2000) s(i)",
+    );
+    const ranges = await counted(bytes);
+    const { records } = await tell(readParquet(ranges, { where: "x", leaveOut: ["token_ids"] }));
+    expect(records[0]?.parsed).toEqual({ ok: true, value: { i: 0, content: [expect.any(String)] } });
+    expect(ranges.fetched()).toBeLessThan(524_288 + 200_000);
+  });
+
+  test("text that is no UTF-8 makes its row bad, no other", async () => {
+    const good = await parquet(
+      "select 'aaaaaaaa' as t union all select 'bbbbbbbb' order by t",
+      ", CODEC 'uncompressed'",
+    );
+    const broken = Buffer.from(good);
+    // the dictionary or the page: whichever holds the cell; statistics hold copies, which nobody reads here
+    for (let at = broken.indexOf("bbbbbbbb"); at >= 0; at = broken.indexOf("bbbbbbbb", at + 1)) broken[at] = 0xff;
+    expect(short(await read(broken))).toEqual([
+      [1, { t: "aaaaaaaa" }],
+      [2, "invalid_utf8"],
+    ]);
+  });
+
+  test("no rows are no records, and an input of ours is told by its first bytes, whatever its name", async () => {
+    expect((await read(await parquet("select 1 as a where false"))).records).toEqual([]);
+    const bytes = await parquet("select 'Q' as prompt, 'A' as response");
+    const told = await tell(readOwnRecords(inputOf(bytes, 3), { where: "a.jsonl", input: "a.jsonl" }));
+    expect(short(told)).toEqual([[1, { prompt: "Q", response: "A" }]]);
+  });
+
+  test.each([
+    ["a cut end", (bytes: Uint8Array) => bytes.subarray(0, bytes.length - 9)],
+    ["nothing but the first bytes", (bytes: Uint8Array) => bytes.subarray(0, 4)],
+    ["a broken footer", (bytes: Uint8Array) => withoutFooter(bytes)],
+  ])("%s cannot be read on", async (_name, damage) => {
+    await expect(read(damage(await parquet("select 1 as a")))).rejects.toMatchObject({
+      code: "E_INPUT_UNREADABLE",
+      where: expect.stringContaining("x.parquet"),
+    });
+  });
+});
+
+/** The footer's bytes as zeros; its length and the signature stay. */
+function withoutFooter(bytes: Uint8Array): Uint8Array {
+  const broken = Buffer.from(bytes);
+  const length = broken.readUInt32LE(broken.length - 8);
+  return broken.fill(0, broken.length - 8 - length, broken.length - 8);
+}
+
+/** Counts what is read of it. */
+async function counted(bytes: Uint8Array): Promise<RangeReader & { fetched(): number }> {
+  const ranges = await inputOf(bytes).ranges();
+  let fetched = 0;
+  return {
+    ...ranges,
+    fetched: () => fetched,
+    async read(from, to) {
+      fetched += to - from;
+      return ranges.read(from, to);
+    },
+  };
+}
+
+/** Formats whose fixture has one type a column, as a Parquet file must. */
+const asParquet = [
+  ["helpsteer3-principle", "helpsteer3-principle.jsonl"],
+  ["helpsteer3-edit-quality", "helpsteer3-edit-quality.jsonl"],
+  ["judgebench", "judgebench.jsonl"],
+  ["rewardbench-2", "rewardbench-2.jsonl"],
+  ["rm-bench", "math_filtered.json"],
+  ["trl", "trl.jsonl"],
+] as const;
+
+describe("formats as Parquet", () => {
+  test.each(asParquet)("%s: found by its columns, and the same lines as from JSON", async (name, file) => {
+    const json = join(folder, file);
+    await writeFile(json, fixture(file));
+    const bytes = await parquet(`select * from read_json_auto('${json}', maximum_depth = -1)`);
+    // the name says the domain to RM-Bench and stands in the ids
+    const input = file.replace(/\.jsonl?$/, ".parquet");
+    expect((await chooseFormat([{ input, where: input, ...inputOf(bytes) }])).name).toBe(name);
+    const [from, expected] = [
+      await linesOf(importerByName(name), input, inputOf(bytes)),
+      await linesOf(importerByName(name), file),
+    ];
+    expect(from.lines).toEqual(expected.lines);
+    expect(from.groups).toEqual(expected.groups);
+  });
+});
