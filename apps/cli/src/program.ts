@@ -136,10 +136,12 @@ export async function program(argv: readonly string[]): Promise<void> {
   addRoot(
     root
       .command("export")
-      .description("one file of a batch's results, those of its retries included")
+      .description("a batch's results, those of its retries included, for whoever goes on with them")
       .argument("<batch>")
-      .argument("<file>", "FILE.parquet or FILE.jsonl"),
+      .argument("<path>", "FILE.parquet, FILE.jsonl or FILE.csv; a folder for --as dataset"),
   )
+    .option("--as <shape>", "rows, dataset (Hugging Face folder), pairs (DPO), groups (GRPO)", "rows")
+    .option("--margin <reward>", "pairs: least distance between the two rewards", toNumber, 1)
     .option("--text", "add prompt and response")
     .option("--missing <policy>", "reward of rows that have none: null, zero, floor, card, or drop the rows", "null")
     .action(async (batch, file, flags) => (await import("./verbs/export.ts")).exportBatch(batch, file, flags));

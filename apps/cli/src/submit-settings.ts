@@ -129,7 +129,8 @@ function readColumns(texts: readonly string[]): UserColumn[] {
   return columns;
 }
 
-function oneOf<T extends string>(flag: string, allowed: readonly T[], text: string): T {
+/** The mode that a flag names. Throws E_USAGE with what is allowed. */
+export function oneOf<T extends string>(flag: string, allowed: readonly T[], text: string): T {
   const found = allowed.find((mode) => mode === text);
   if (found === undefined) {
     throw new AssayError("E_USAGE", `${flag} knows no such mode`, { expected: allowed.join(", "), got: text });

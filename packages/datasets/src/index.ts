@@ -27,6 +27,6 @@ export {
 } from "./preference-pairs.ts";
 export { type ReadRecord, type RecordBatch, readJsonl } from "./read-jsonl.ts";
 export { type ReadRecords, type ReadSettings, readOwnRecords, recordReader } from "./read-records.ts";
-export { type DataSetFile, writeDataSet } from "./write-data-set.ts";
+export { type DataSetFile, type MakeFile, writeDataSet } from "./write-data-set.ts";
 export { writeExport } from "./write-export.ts";
 export { writeGroups } from "./write-groups.ts";

@@ -1,6 +1,6 @@
 import type { UserColumn } from "@assay/core";
 import type { ByteSink, ExportRow } from "./export-row.ts";
-import { openParquetFile, type ParquetFile } from "./parquet-file.ts";
+import { openParquetFile } from "./parquet-file.ts";
 
 /** A file is ended at the first row group behind this many bytes: files of 128 to 256 MB suit every reader (04 section 5). */
 const fileBytes = 160 * 1024 * 1024;
@@ -12,41 +12,41 @@ export interface DataSetFile {
   readonly bytes: number;
 }
 
+/** Makes one file: gives `work` where its bytes go, and ends the file when that is done. */
+export type MakeFile = (path: string, work: (sink: ByteSink) => Promise<DataSetFile>) => Promise<DataSetFile>;
+
 /**
  * The data files of a Hugging Face data set folder: Parquet files data/train-00000.parquet and so on, in the order of
- * the rows, each of at most about 256 MB; one file without rows when there are none. `work` gets the sink of each new
- * file and ends it. Memory: one row group.
+ * the rows, each of at most about 256 MB; one file without rows when there are none. Memory: one row group.
  */
 export async function writeDataSet(
   options: { text: boolean; columns: readonly UserColumn[]; fileBytes?: number },
   chunks: AsyncIterable<readonly ExportRow[]>,
-  openFile: (path: string) => Promise<ByteSink & { close(): Promise<void> }>,
+  makeFile: MakeFile,
 ): Promise<DataSetFile[]> {
   const most = options.fileBytes ?? fileBytes;
+  const rows = oneByOne(chunks);
   const files: DataSetFile[] = [];
-  let open: { file: ParquetFile; sink: ByteSink & { close(): Promise<void> }; path: string } | null = null;
-
-  const begin = async (): Promise<NonNullable<typeof open>> => {
-    const path = `data/train-${String(files.length).padStart(5, "0")}.parquet`;
-    const sink = await openFile(path);
-    return { file: openParquetFile(options, sink), sink, path };
-  };
-  const end = async ({ file, sink, path }: NonNullable<typeof open>): Promise<void> => {
-    const rows = await file.close();
-    await sink.close();
-    files.push({ path, rows, bytes: file.bytes });
-  };
-
-  for await (const chunk of chunks) {
-    for (const row of chunk) {
-      open ??= await begin();
-      await open.file.add(row);
-      if (open.file.isAtGroup && open.file.bytes >= most) {
-        await end(open);
-        open = null;
-      }
-    }
+  try {
+    let next = await rows.next();
+    do {
+      const path = `data/train-${String(files.length).padStart(5, "0")}.parquet`;
+      const made = await makeFile(path, async (sink) => {
+        const file = openParquetFile(options, sink);
+        while (next.done !== true && !(file.isAtGroup && file.bytes >= most)) {
+          await file.add(next.value);
+          next = await rows.next();
+        }
+        return { path, rows: await file.close(), bytes: file.bytes };
+      });
+      files.push(made);
+    } while (next.done !== true);
+  } finally {
+    await rows.return(undefined);
   }
-  if (open !== null || files.length === 0) await end(open ?? (await begin()));
   return files;
+}
+
+async function* oneByOne(chunks: AsyncIterable<readonly ExportRow[]>): AsyncGenerator<ExportRow> {
+  for await (const chunk of chunks) yield* chunk;
 }

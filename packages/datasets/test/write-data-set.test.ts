@@ -28,15 +28,12 @@ async function* pieces(rows: readonly ExportRow[]): AsyncGenerator<readonly Expo
 async function written(name: string, rows: readonly ExportRow[], options: { text: boolean; fileBytes?: number }) {
   await mkdir(join(folder, name, "data"), { recursive: true });
   const ended: string[] = [];
-  const files = await writeDataSet({ ...options, columns: userColumns }, pieces(rows), async (path) => {
+  const files = await writeDataSet({ ...options, columns: userColumns }, pieces(rows), async (path, work) => {
     const parts: Uint8Array[] = [];
-    return {
-      write: async (bytes) => void parts.push(bytes),
-      close: async () => {
-        ended.push(path);
-        await writeFile(join(folder, name, path), Buffer.concat(parts));
-      },
-    };
+    const made = await work({ write: async (bytes) => void parts.push(bytes) });
+    ended.push(path);
+    await writeFile(join(folder, name, path), Buffer.concat(parts));
+    return made;
   });
   expect(ended).toEqual(files.map(({ path }) => path));
   return files;

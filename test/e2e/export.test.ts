@@ -1,0 +1,120 @@
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { DuckDBInstance } from "@duckdb/node-api";
+import { beforeAll, expect, test } from "@jest/globals";
+import { expectExit } from "./run-assay.ts";
+import { tempFolder } from "./temp-folder.ts";
+
+/** What people load without reading a manual, against the built command. */
+
+let folder: string;
+let root: string;
+const groups = 12;
+const responses = 4;
+
+beforeAll(async () => {
+  folder = await tempFolder();
+  root = join(folder, "root");
+  const input = join(folder, "rollouts.jsonl");
+  const records = Array.from({ length: groups }, (_, g) => ({
+    prompt: `What is ${g}+2?`,
+    // the last two are one text: sampled twice
+    responses: Array.from({ length: responses }, (_, r) => `It is ${g + Math.min(r, responses - 2)}.`),
+    group: `g${g}`,
+  }));
+  await writeFile(input, records.map((record) => `${JSON.stringify(record)}\n`).join(""));
+  await expectExit(0, ["score", input, "--root", root, "--engine", "sim", "--principle", "correctness"]);
+}, 180_000);
+
+async function sql(text: string): Promise<{ [column: string]: unknown }[]> {
+  const connection = await (await DuckDBInstance.create(":memory:")).connect();
+  return (await connection.runAndReadAll(text)).getRowObjectsJS() as { [column: string]: unknown }[];
+}
+
+async function exported(name: string, ...flags: string[]): Promise<string> {
+  const path = join(folder, name);
+  await expectExit(0, ["export", "latest", path, "--root", root, ...flags]);
+  return path;
+}
+
+test("a CSV holds the rewards of the Parquet export", async () => {
+  const [csv, parquet] = [await exported("rows.csv", "--text"), await exported("rows.parquet", "--text")];
+  const columns = "row_index, reward, logprob_yes, status, prompt, response";
+  const read = await sql(`SELECT ${columns} FROM read_csv('${csv}') ORDER BY row_index`);
+  expect(read).toHaveLength(groups * responses);
+  expect(read).toEqual(await sql(`SELECT ${columns} FROM read_parquet('${parquet}') ORDER BY row_index`));
+}, 60_000);
+
+test("a data set folder has a card that names its files, and is never written over", async () => {
+  const path = await exported("set", "--as", "dataset", "--text");
+  expect((await readdir(path, { recursive: true })).sort()).toEqual(["README.md", "data", "data/train-00000.parquet"]);
+  const card = await readFile(join(path, "README.md"), "utf8");
+  expect(card).toContain("path: data/train-*.parquet");
+  expect(card).toContain("They are no judgements.");
+  expect(
+    await sql(`SELECT count(*) AS n, count(prompt) AS texts FROM read_parquet('${path}/data/train-*.parquet')`),
+  ).toEqual([{ n: BigInt(groups * responses), texts: BigInt(groups * responses) }]);
+  const again = await expectExit(2, ["export", "latest", path, "--root", root, "--as", "dataset"]);
+  expect(again.stderr).toContain("exists already");
+}, 60_000);
+
+test("pairs are best against worst of one conversation, and what gave none is said", async () => {
+  const path = join(folder, "pairs.jsonl");
+  const { stderr } = await expectExit(0, [
+    "export",
+    "latest",
+    path,
+    "--root",
+    root,
+    "--as",
+    "pairs",
+    "--margin",
+    "0.5",
+  ]);
+  const pairs = (await readFile(path, "utf8"))
+    .trim()
+    .split("\n")
+    .map(
+      (line) =>
+        JSON.parse(line) as {
+          group: string;
+          margin: number;
+          prompt: { content: string }[];
+          chosen: unknown;
+          rejected: unknown;
+          chosen_row: number;
+        },
+    );
+  expect(pairs.length).toBeGreaterThan(0);
+  expect(stderr).toContain(`${pairs.length} pairs of ${groups} groups`);
+  const best = await sql(
+    `SELECT "group", max(reward) - min(reward) AS margin FROM read_parquet('${await exported("best.parquet")}') GROUP BY ALL`,
+  );
+  for (const pair of pairs) {
+    expect(pair.margin).toBe(best.find(({ group }) => group === pair.group)?.margin);
+    expect(pair.prompt[0]?.content).toBe(`What is ${pair.group.slice(1)}+2?`);
+    expect(pair.chosen).not.toEqual(pair.rejected);
+  }
+}, 60_000);
+
+test("the table of groups stands beside DuckDB's own figures", async () => {
+  const path = await exported("groups.csv", "--as", "groups");
+  const wrong = await sql(
+    `SELECT "group" FROM read_csv('${path}') GROUP BY "group", group_mean HAVING abs(avg(reward) - group_mean) > 1e-9 OR count(*) <> any_value(group_rows)`,
+  );
+  expect(wrong).toEqual([]);
+}, 60_000);
+
+test.each<[string[], string]>([
+  [["x.txt"], "FILE.parquet or FILE.jsonl or FILE.csv"],
+  [["x.parquet", "--as", "pairs"], "FILE.jsonl"],
+  [["x.csv", "--as", "groups", "--missing", "zero"], "takes rewards alone"],
+  [["x.csv", "--as", "table"], "rows, dataset, pairs, groups"],
+])(
+  "%j is refused with what is allowed",
+  async (args, told) => {
+    const { stderr } = await expectExit(2, ["export", "latest", ...args, "--root", root]);
+    expect(stderr).toContain(told);
+  },
+  60_000,
+);
