@@ -76,6 +76,7 @@ export async function scoreBatch(options: {
       only: file.batch,
       untilIdle: true,
       drain: complete.signal,
+      drainMs: null,
       abort: never,
       onEvent: (event) => {
         if (event.type === "chunk") finishedAt = performance.now();

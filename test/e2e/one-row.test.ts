@@ -167,6 +167,7 @@ test("one row, from a line of the input to a reward in a shard", async () => {
       only: file.batch,
       untilIdle: true,
       drain: never,
+      drainMs: null,
       abort: never,
       onEvent: () => {},
     },

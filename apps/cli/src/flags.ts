@@ -17,6 +17,11 @@ export interface EngineFlags {
   readonly onEngineHung?: string;
 }
 
+export interface DrainFlags {
+  /** rows in flight may go on so long after the first signal */
+  readonly drainSeconds: number;
+}
+
 export interface PlanFlags {
   readonly profile?: string;
   readonly model?: string;

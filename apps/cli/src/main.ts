@@ -1,6 +1,7 @@
 import { isAssayError, renderError, toAssayError } from "@assay/core";
 import { mayLoseOutput } from "./on-signals.ts";
 import { program } from "./program.ts";
+import { write } from "./say.ts";
 
 /**
  * The `assay` command. Results go to stdout, all else to stderr; the exit code tells scripts what happened (DESIGN 9).
@@ -18,8 +19,7 @@ try {
   await program(process.argv);
 } catch (error) {
   const known = toAssayError(error);
-  process.stderr.write(`${renderError(known)}\n`);
-  if (!isAssayError(error) && process.env.ASSAY_DEBUG !== undefined)
-    process.stderr.write(`${(error as Error)?.stack}\n`);
+  write("stderr", `${renderError(known)}\n`);
+  if (!isAssayError(error) && process.env.ASSAY_DEBUG !== undefined) write("stderr", `${(error as Error)?.stack}\n`);
   process.exitCode = known.exit;
 }

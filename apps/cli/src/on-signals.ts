@@ -1,7 +1,7 @@
 import { note } from "./say.ts";
 
 export interface Signals {
-  /** the first SIGINT or SIGTERM: take in nothing new, let what is in flight end */
+  /** the first SIGINT, SIGTERM or SIGUSR1: take in nothing new, let what is in flight end */
   readonly drain: AbortSignal;
   /** the second one: stop everything */
   readonly abort: AbortSignal;
@@ -12,19 +12,22 @@ export interface Signals {
 /** After an abort so much time to give chunks back and to close Redis; then the process ends whatever hangs. */
 const lastWordsMs = 5_000;
 const temporaryFailure = 75;
+const stopSignals = ["SIGINT", "SIGTERM", "SIGUSR1"] as const;
 /** `timeout`, npm and schedulers send a signal to a process and to its group: that is one wish, told twice. */
 const oneSignalMs = 500;
 
-/** What the first signal means for work that has chunks in flight. */
-export const draining =
-  "draining: chunks in flight are finished, nothing new is begun; second Ctrl-C aborts; work so far is safe";
+/** What the first signal means for work that has rows in flight. */
+export function draining(seconds: number): string {
+  return `draining: nothing new is begun, rows in flight have ${seconds} s, finished ones are saved; second Ctrl-C aborts`;
+}
 
 /**
- * For verbs that work for hours. First signal: drain, and `stopping` says what happens. Second: abort. Third, or an
- * abort that hangs: exit 75 at once. A closed terminal (SIGHUP) stops nothing, and neither does a reader that has
- * gone: what was started over ssh goes on.
+ * For verbs that work for hours. First signal (SIGINT, SIGTERM, or SIGUSR1, which Slurm sends before a time limit):
+ * drain, and `stopping` says what happens. Second: abort. Third, or an abort that hangs: exit 75 at once. A closed
+ * terminal (SIGHUP) stops nothing, and neither does a reader that has gone: what was started over ssh goes on;
+ * `onHangUp` hears of it.
  */
-export function onSignals(stopping: string): Signals {
+export function onSignals(stopping: string, onHangUp: () => void = () => {}): Signals {
   const drain = new AbortController();
   const abort = new AbortController();
   let drainedAt = 0;
@@ -43,14 +46,15 @@ export function onSignals(stopping: string): Signals {
       process.exit(temporaryFailure);
     }
   };
-  const goOn = (): void => {};
-  process.on("SIGINT", stop).on("SIGTERM", stop).on("SIGHUP", goOn);
+  for (const signal of stopSignals) process.on(signal, stop);
+  process.on("SIGHUP", onHangUp);
   outputIsOptional = true;
   return {
     drain: drain.signal,
     abort: abort.signal,
     close() {
-      process.off("SIGINT", stop).off("SIGTERM", stop).off("SIGHUP", goOn);
+      for (const signal of stopSignals) process.off(signal, stop);
+      process.off("SIGHUP", onHangUp);
       outputIsOptional = false;
     },
   };

@@ -12,13 +12,14 @@ import { version } from "./version.ts";
 /** A shard of 256 rows decodes in milliseconds; damaged bytes can make the reader spin for ever. */
 export const decodeLimitMs = 60_000;
 
-/** Runs a worker on real connections until it is idle or drained. `only` and `untilIdle` as in WorkerOptions. */
+/** Runs a worker on real connections until it is idle or drained. Options as in WorkerOptions. */
 export async function runHere(
   ports: { store: ObjectStore; queue: JobQueue; engines: Engines },
   options: {
     model: string;
     only: string | null;
     untilIdle: boolean;
+    drainMs: number;
     signals: Signals;
     onEvent: (event: WorkerEvent) => void;
   },
@@ -45,6 +46,7 @@ export async function runHere(
       only: options.only,
       untilIdle: options.untilIdle,
       drain: AbortSignal.any([options.signals.drain, complete.signal]),
+      drainMs: options.drainMs,
       abort: options.signals.abort,
       onEvent: (event) => {
         if (event.type === "finished" && event.batch === options.only && options.untilIdle) complete.abort();

@@ -2,6 +2,9 @@ import { AssayError, errorTable, exitCode, isAssayError } from "@assay/core";
 import { Command, CommanderError, Option } from "commander";
 import { version } from "./version.ts";
 
+/** Kubernetes, Slurm and spot machines give 30 s between the first signal and SIGKILL: a few are for saving. */
+const defaultDrainSeconds = 20;
+
 /**
  * What people type: one verb, one file. Verbs are loaded when they are called, so that `assay --help` loads no SDK.
  * Never give a flag a name that begins with --no-: commander would read `--no-x` as x = false.
@@ -27,6 +30,7 @@ export async function program(argv: readonly string[]): Promise<void> {
     .argument("<input...>", "files, folders, globs, s3:// prefixes, or - for stdin")
     .requiredOption("--engine <url>", "engine URL, several separated by commas, or sim", collect, []);
   addRoot(addRedis(addPlan(addWorker(score))))
+    .option("--detach", "go on without this terminal; prints the file with the output")
     .option("--json", "print JSON lines")
     .action(async (inputs, flags) => (await import("./verbs/score.ts")).score(inputs, flags));
 
@@ -274,7 +278,13 @@ function addWorker(command: Command): Command {
   return command
     .option("--engine-key-file <file>", "file with the engine's API key (or ASSAY_ENGINE_KEY)")
     .option("--in-flight <n>", "rows in flight per engine (default: what the engine's own state allows)", toPositive)
-    .option("--on-engine-hung <cmd>", "run when an engine writes no more tokens (ASSAY_ENGINE, ASSAY_REASON)");
+    .option("--on-engine-hung <cmd>", "run when an engine writes no more tokens (ASSAY_ENGINE, ASSAY_REASON)")
+    .option(
+      "--drain-seconds <n>",
+      "time for rows in flight after the first Ctrl-C, SIGTERM or SIGUSR1; then what has finished is saved",
+      toCount,
+      defaultDrainSeconds,
+    );
 }
 
 function addPlan(command: Command): Command {

@@ -78,21 +78,27 @@ const redrawMs = 100;
 const plainMs = 60_000;
 
 /**
- * Shows how far something is on stderr: one redrawn line on a terminal, else a plain line a minute. `text` is asked
- * when it is time to show it. Stop it before the last words.
+ * Shows how far something is on stderr: one redrawn line on a terminal, else, also from the moment on when the terminal
+ * is gone, a plain line a minute. `text` is asked when it is time to show it. Stop it before the last words.
  */
 export function showProgress(text: () => string): { stop(): void } {
-  const redrawn = canRedraw();
+  let plainAt = Date.now();
   const show = (): void => {
-    if (redrawn) redraw(text());
-    else note(`${new Date().toISOString().slice(0, 19)}Z  ${text()}`);
+    if (canRedraw()) {
+      redraw(text());
+      return;
+    }
+    // the timer may run on at the pace of a terminal that has gone; it may be a little early, too
+    if (Date.now() - plainAt < plainMs - redrawMs) return;
+    plainAt = Date.now();
+    note(`${new Date().toISOString().slice(0, 19)}Z  ${text()}`);
   };
-  const timer = setInterval(show, redrawn ? redrawMs : plainMs);
+  const timer = setInterval(show, canRedraw() ? redrawMs : plainMs);
   timer.unref();
   return {
     stop() {
       clearInterval(timer);
-      if (redrawn) redraw(null);
+      if (canRedraw()) redraw(null);
     },
   };
 }

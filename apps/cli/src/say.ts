@@ -1,9 +1,10 @@
+import { writeSync } from "node:fs";
 import { styleText } from "node:util";
 
 /** Where words go: results to stdout, all else to stderr, so that `assay submit … | xargs` sees only the name. */
 
 export function result(text: string): void {
-  aroundLine(() => process.stdout.write(`${text}\n`));
+  aroundLine(() => write("stdout", `${text}\n`));
 }
 
 export function resultJson(value: unknown): void {
@@ -14,16 +15,39 @@ export function note(text: string): void {
   writeNote(text);
 }
 
-let writeNote = (text: string): void => aroundLine(() => process.stderr.write(`${text}\n`));
+let writeNote = (text: string): void => aroundLine(() => write("stderr", `${text}\n`));
 
 /** Notes go elsewhere from now on: into a log of JSON lines, which plain words would break. */
 export function noteInto(write: (text: string) => void): void {
   writeNote = write;
 }
 
+type Stream = "stdout" | "stderr";
+const files = new Map<Stream, number>();
+
+/** What goes to this stream goes into an open file from now on: its terminal is gone. */
+export function sayInto(stream: Stream, fd: number): void {
+  line = null;
+  files.set(stream, fd);
+}
+
+/** To stdout or stderr as it is, or to the file that took its place. */
+export function write(stream: Stream, text: string): void {
+  const fd = files.get(stream);
+  if (fd === undefined) {
+    process[stream].write(text);
+    return;
+  }
+  try {
+    writeSync(fd, text);
+  } catch {
+    // a full disk costs words, not work
+  }
+}
+
 /** Is there a terminal on which a line can be drawn again? */
 export function canRedraw(): boolean {
-  return process.stderr.isTTY === true && process.env.TERM !== "dumb";
+  return !files.has("stderr") && process.stderr.isTTY === true && process.env.TERM !== "dumb";
 }
 
 /** Columns of the terminal that people look at; 80 where nobody does. */
@@ -41,13 +65,13 @@ export function redraw(text: string | null): void {
 }
 
 /** What is written above the redrawn line must not end up behind it. */
-function aroundLine(write: () => void): void {
+function aroundLine(tell: () => void): void {
   if (line === null) {
-    write();
+    tell();
     return;
   }
   process.stderr.write("\r\x1b[K");
-  write();
+  tell();
   process.stderr.write(line);
 }
 

@@ -2,7 +2,8 @@ import { type BatchFile, toAssayError } from "@assay/core";
 import { type BatchSummary, readLedger, type WorkerEvent } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
 import { chooseModel } from "./choose-profile.ts";
-import type { EngineFlags, JsonFlag, PlanFlags, RedisFlags, RootFlags } from "./flags.ts";
+import { tellDetacher } from "./detach.ts";
+import type { DrainFlags, EngineFlags, JsonFlag, PlanFlags, RedisFlags, RootFlags } from "./flags.ts";
 import { noteEvent } from "./note-event.ts";
 import { draining, onSignals, type Signals } from "./on-signals.ts";
 import { type OpenedEngines, openNamedEngines } from "./open-engines.ts";
@@ -10,6 +11,7 @@ import { openInputs } from "./open-inputs.ts";
 import { namedRedis, openAnyQueue } from "./open-queue.ts";
 import { openStore } from "./open-store.ts";
 import { countRows, runHere } from "./open-worker.ts";
+import { prepareHangUp } from "./output-file.ts";
 import { noteOddities, noteScoredInputs, planInputs } from "./plan-inputs.ts";
 import { createSpeed, progressText, showProgress } from "./progress.ts";
 import { type BatchState, readState, readSummary } from "./read-state.ts";
@@ -18,7 +20,7 @@ import type { CompleteBatch } from "./show-summary.ts";
 import { refuseCancelled, stagePlan } from "./stage-plan.ts";
 import { whyNotDone } from "./why-not-done.ts";
 
-export type ScoreFlags = RootFlags & RedisFlags & EngineFlags & PlanFlags & JsonFlag;
+export type ScoreFlags = RootFlags & RedisFlags & EngineFlags & DrainFlags & PlanFlags & JsonFlag;
 
 /** Other workers may be at the batch, too: the ledger tells what they did. */
 const lookAtLedgerMs = 30_000;
@@ -31,7 +33,7 @@ const lookAtLedgerMs = 30_000;
 export async function scoreInputs(inputs: readonly string[], flags: ScoreFlags): Promise<CompleteBatch> {
   const startedAt = Date.now();
   const tell = flags.json === true ? resultJson : (): void => {};
-  const signals = onSignals(draining);
+  const signals = onSignals(draining(flags.drainSeconds), prepareHangUp("score"));
   const opened: { close(): Promise<void> }[] = [];
   try {
     const store = await openStore(flags.root);
@@ -64,7 +66,7 @@ export async function scoreInputs(inputs: readonly string[], flags: ScoreFlags):
 export async function scoreStaged(
   { store, engines, rootId }: { store: ObjectStore; engines: OpenedEngines; rootId: string },
   before: BatchState,
-  flags: RootFlags & RedisFlags,
+  flags: RootFlags & RedisFlags & DrainFlags,
   signals: Signals,
   tell: (event: unknown) => void,
 ): Promise<BatchSummary> {
@@ -75,7 +77,8 @@ export async function scoreStaged(
     const queue = await openAnyQueue(namedRedis(flags.redis), rootId, file.model);
     try {
       note(`asking ${engines.described}; chunks are handed out by ${queue.where}`);
-      await work({ store, queue: queue.queue, engines }, before, signals, tell);
+      tellDetacher();
+      await work({ store, queue: queue.queue, engines }, before, flags, signals, tell);
     } finally {
       await queue.close().catch((error: unknown) => note(toAssayError(error).message));
     }
@@ -104,6 +107,7 @@ function noteStart(before: BatchState, result: "created" | "exists"): void {
 async function work(
   ports: { store: ObjectStore; queue: Parameters<typeof runHere>[0]["queue"]; engines: OpenedEngines },
   before: BatchState,
+  flags: DrainFlags,
   signals: Signals,
   tell: (event: unknown) => void,
 ): Promise<void> {
@@ -128,6 +132,7 @@ async function work(
       model: file.model,
       only: file.batch,
       untilIdle: true,
+      drainMs: flags.drainSeconds * 1_000,
       signals,
       onEvent: (event) => {
         if (event.type !== "chunk") return noteEvent(event, tell);

@@ -55,7 +55,7 @@ async function score(flags: Partial<PlanFlags>): Promise<string> {
     const planned = await planInputs(null, inputs, all, await chooseModel(all, async () => ["simulator"]));
     const { file } = await stagePlan(store, planned, inputs, never);
     const signals = { drain: never, abort: never, close() {} };
-    const options = { model: file.model, only: file.batch, untilIdle: true, signals, onEvent() {} };
+    const options = { model: file.model, only: file.batch, untilIdle: true, drainMs: 0, signals, onEvent() {} };
     await runHere({ store, queue, engines }, options);
     return file.batch;
   } finally {

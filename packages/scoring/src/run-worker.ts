@@ -44,9 +44,11 @@ export interface WorkerOptions {
   readonly only: string | null;
   /** go home when no batch of the root has work for this worker */
   readonly untilIdle: boolean;
-  /** intake stops, chunks in flight go on */
+  /** nothing new is begun; rows in flight end until the deadline, then what has finished is saved and chunks go back */
   readonly drain: AbortSignal;
-  /** everything stops: chunks in flight are given back */
+  /** so long after `drain` rows still in flight are stopped; null = they are waited for however long they take */
+  readonly drainMs: number | null;
+  /** everything stops at once: chunks in flight are given back, and what was not saved yet is lost */
   readonly abort: AbortSignal;
   readonly onEvent: (event: WorkerEvent) => void;
 }
@@ -71,7 +73,7 @@ const awayPauseMs = 5_000;
 
 /**
  * The worker: takes chunks as its engines have room, scores and commits them, reconciles and finalizes. Ends when the
- * drain signal has fired and the chunks in flight have ended ("drained"), or, with `untilIdle`, when the store says
+ * drain signal has fired and the chunks in flight have been committed or given back ("drained"), or, with `untilIdle`, when the store says
  * that nothing is left ("idle"). A batch that it cannot serve (E_SIMULATED_MIX, E_PIN_MISMATCH, E_ENGINE_REFUSED,
  * E_BROKEN) is reported as an event and left alone, and the others are served. Rejects with that error when `only`
  * names the batch, or, with `untilIdle`, when nothing but such batches is left; and with what makes any work useless
@@ -104,6 +106,9 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
   let reconnected = true;
   const stopIntake = new AbortController();
   const intake = AbortSignal.any([options.drain, options.abort, stopIntake.signal]);
+  const deadline = new AbortController();
+  const giveBack = AbortSignal.any([deadline.signal, options.abort]);
+  const over = new AbortController();
   const onAway = (what: "store" | "redis") => (error: AssayError) => options.onEvent({ type: "away", what, error });
 
   const stopNudges = queue.onNudge((batch) => void lookAgain(batch));
@@ -117,6 +122,7 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
   return {
     async run(): Promise<"idle" | "drained"> {
       try {
+        whenAborted(options.drain, () => void giveBackLater());
         await takeUntilStopped();
       } catch (error) {
         fail(toAssayError(error));
@@ -126,11 +132,18 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
       return intake.aborted ? "drained" : "idle";
     },
     stop(): void {
+      over.abort();
       clearInterval(looking);
       stopNudges();
       stopReconnects();
     },
   };
+
+  async function giveBackLater(): Promise<void> {
+    if (options.drainMs === null) return;
+    await clock.sleep(options.drainMs, over.signal);
+    deadline.abort();
+  }
 
   async function takeUntilStopped(): Promise<void> {
     while (!intake.aborted) {
@@ -268,8 +281,9 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
     running.set(leased, { batch, controller });
     leased.onRefused(() => void lookAtShard());
     try {
-      const signal = AbortSignal.any([options.abort, controller.signal]);
+      const signal = AbortSignal.any([giveBack, controller.signal]);
       const outcome = await scoreChunk(ports, context, chunk, {
+        drain: options.drain,
         signal,
         abort: options.abort,
         software: options.software,
@@ -296,7 +310,7 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
   async function endOfChunk(leased: LeasedJob, error: AssayError, stopped: AbortSignal): Promise<void> {
     const { batch } = leased.job;
     const fenced = error.code === "E_ENGINES_FENCED";
-    if (options.abort.aborted) return leased.handBack();
+    if (giveBack.aborted) return leased.handBack();
     // the pause that stopped it may be over by now: no second one for the same fences
     if ((error.code === "E_ABORTED" || fenced) && stopped.aborted) return leased.done();
     if (error.class === "infrastructure") return leased.handBack();
@@ -306,7 +320,7 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
       await pause(batch, fenced ? error.message : `${error.code}: ${error.message}${where}`);
     } catch (cause) {
       await leased.handBack();
-      if (options.abort.aborted) return;
+      if (giveBack.aborted) return;
       throw cause;
     }
     if (!fenced) {
@@ -320,7 +334,7 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
     const author = { id: clock.random(), at: new Date(clock.now()).toISOString(), by: options.name };
     const { appended } = await waitForStore(() => appendControl(store, batch, { state: "paused", reason }, author), {
       clock,
-      signal: options.abort,
+      signal: giveBack,
       onAway: onAway("store"),
     });
     // else it is paused, cancelled or complete by somebody else's entry
@@ -408,4 +422,9 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
     await queue.add([{ ...leased.job, priority: behind }]).catch(() => {});
     await clock.sleep(250, intake);
   }
+}
+
+function whenAborted(signal: AbortSignal, tell: () => void): void {
+  if (signal.aborted) tell();
+  else signal.addEventListener("abort", tell, { once: true });
 }

@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import {
   type AssayError,
   chunkFailedAsAWhole,
+  isAssayError,
   isBadLine,
   isRunnable,
   makeBadRow,
@@ -53,6 +54,8 @@ export interface ChunkPorts {
 }
 
 export interface ChunkOptions {
+  /** rows that have no slot yet are not sent any more; those in flight end */
+  readonly drain: AbortSignal;
   /** ends the rows in flight; what has finished is saved */
   readonly signal: AbortSignal;
   /** the same without saving; aborts `signal`, too */
@@ -66,7 +69,7 @@ export interface ChunkOptions {
 /**
  * Scores one chunk and commits its shard: load, take what earlier attempts saved, ask every other row, encode,
  * put-if-absent. Rows stand in line for slots in row order, so that rows of one conversation are asked next to each
- * other. A store that is away is waited for, with finished rows kept in memory. Rejects with E_ABORTED (the signal),
+ * other. A store that is away is waited for, with finished rows kept in memory. Rejects with E_ABORTED (the signals),
  * E_ENGINES_FENCED, E_BROKEN (rows/ is not the plan's): nothing is committed then, and finished rows are in a
  * checkpoint, unless the store did not take it.
  */
@@ -123,9 +126,14 @@ async function askMissing(
 ): Promise<ResultRow[]> {
   const { clock } = ports;
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  // every row that waits listens to it: no leak, whatever Node 20 says from the eleventh on
-  setMaxListeners(0, signal);
-  const rowPorts: RowPorts = { pool: ports.pool, clock, startedAt: clock.now(), signal };
+  const waiting = AbortSignal.any([signal, options.drain]);
+  // every row that waits listens to them: no leak, whatever Node 20 says from the eleventh on
+  setMaxListeners(0, signal, waiting);
+  const pool: RowPorts["pool"] = {
+    acquire: (batch, _signal, prefix) => ports.pool.acquire(batch, waiting, prefix),
+    fence: (batch, origin, reason) => ports.pool.fence(batch, origin, reason),
+  };
+  const rowPorts: RowPorts = { pool, clock, startedAt: clock.now(), signal };
   const asking = lines.flatMap((line): (ResultRow | Promise<ResultRow>)[] => {
     if (isBadLine(line)) return [makeBadRow(context.file, line, clock.now())];
     const prefix = promptPrefix(line);
@@ -139,7 +147,10 @@ async function askMissing(
     );
   });
   options.onLined();
-  return allOrFirstError(asking, () => stop.abort());
+  return allOrFirstError(asking, (error) => {
+    // rows in flight are let finish when others only had no slot yet
+    if (!(options.drain.aborted && isAssayError(error, "E_ABORTED"))) stop.abort();
+  });
 }
 
 async function commit(
@@ -168,13 +179,16 @@ async function commit(
 }
 
 /** Waits for every row even when one rejects, so that no row is still talking to an engine when the chunk has ended. */
-async function allOrFirstError<T>(results: readonly (T | Promise<T>)[], onError: () => void): Promise<T[]> {
+async function allOrFirstError<T>(
+  results: readonly (T | Promise<T>)[],
+  onError: (error: unknown) => void,
+): Promise<T[]> {
   let failed: { error: unknown } | null = null;
   const settled = await Promise.all(
     results.map((result) =>
       Promise.resolve(result).catch((error: unknown) => {
         failed ??= { error };
-        onError();
+        onError(error);
         return null;
       }),
     ),

@@ -18,7 +18,7 @@ import { pin, record, records, submit } from "./build-batch.ts";
 import { faultyStore } from "./faulty-store.ts";
 import { seeded, turn } from "./immediate-clock.ts";
 import { type Ask, type Say, scriptedPool } from "./scripted-pool.ts";
-import { startWorker, type TestWorker } from "./start-worker.ts";
+import { startWorker } from "./start-worker.ts";
 import { type QueueView, wipeableQueue } from "./wipeable-queue.ts";
 
 /** Rejections that nobody handles end a real process. */
@@ -43,19 +43,19 @@ interface Night {
   readonly misfortunes: number;
   readonly kinds?: readonly Misfortune[];
 }
-type Misfortune = "kill" | "wipe" | "lapse" | "away";
+type Misfortune = "kill" | "drain" | "wipe" | "lapse" | "away";
 
 /** Plays one night; returns what stands in the store in the morning. */
 async function play(night: Night) {
   const random = seeded(night.seed);
   const memory = memoryStore();
-  const { kinds = ["kill", "kill", "kill", "kill", "wipe", "wipe", "wipe", "lapse", "lapse", "away"] } = night;
+  const { kinds = ["kill", "kill", "kill", "kill", "drain", "wipe", "wipe", "wipe", "lapse", "lapse", "away"] } = night;
   const text = `${records(night.rows)}{"broken\n${record(night.rows)}\n`;
   const file = await submit(memory, text, { maxBad: 1 });
   let away = false;
   const queue = wipeableQueue(() => away && random() < 0.5);
   const ended: Promise<void>[] = [];
-  const alive = new Set<{ worker: TestWorker; kill: () => void }>();
+  const alive = new Set<{ kill: () => void; drain: () => void }>();
   const answers: string[] = [];
   /** rows that were asked although a checkpoint held them */
   const askedAgain: string[] = [];
@@ -68,7 +68,7 @@ async function play(night: Night) {
     if (kind === "wipe") queue.wipe();
     else if (kind === "lapse") queue.lapse();
     else if (kind === "away") away = !away;
-    else [...alive][Math.floor(random() * alive.size)]?.kill();
+    else if (kind !== undefined) [...alive][Math.floor(random() * alive.size)]?.[kind]();
   }
 
   function start(): void {
@@ -110,9 +110,13 @@ async function play(night: Night) {
       yes,
       before,
     });
-    const worker = startWorker({ store, queue: view, pool });
+    const worker = startWorker({ store, queue: view, pool }, { drainMs: random() < 0.5 ? 0 : 20_000 });
     const entry = {
-      worker,
+      drain: () => {
+        alive.delete(entry);
+        worker.drain.abort();
+        start();
+      },
       kill: () => {
         dead = true;
         alive.delete(entry);
@@ -188,14 +192,14 @@ describe("exactly once, whatever happens", () => {
     );
   }, 120_000);
 
-  test("property: workers are killed again and again, and no row that a checkpoint holds is asked again", async () => {
+  test("property: workers are killed and drained again and again, and no row that a checkpoint holds is asked again", async () => {
     const night = fc.record({
       seed: fc.integer(),
       rows: fc.integer({ min: 30, max: 70 }),
       workers: fc.integer({ min: 1, max: 3 }),
       faults: fc.constantFrom(0, 0.05),
       misfortunes: fc.integer({ min: 1, max: 12 }),
-      kinds: fc.constant(["kill"] as const),
+      kinds: fc.constant(["kill", "drain"] as const),
     });
     let saved = 0;
     await fc.assert(

@@ -30,7 +30,14 @@ beforeAll(async () => {
   file = await submit(store, `${records(39)}{\n${record(40, { responses: ["<think>", "b"], response: null })}\n`);
   const script = ({ row }: { row: string }) => (row.startsWith("r7|") ? ("rejected" as const) : ("verdict" as const));
   const ports = { store, pool: scriptedPool({ script }), encodeShard, clock: immediateClock() };
-  const options = { signal: never, abort: never, software: "0.0.0-test", onLined: () => {}, onAway: () => {} };
+  const options = {
+    drain: never,
+    signal: never,
+    abort: never,
+    software: "0.0.0-test",
+    onLined: () => {},
+    onAway: () => {},
+  };
   for (const chunk of file.chunks.keys()) await scoreChunk(ports, contextOf(file), chunk, options);
   scored = new Map(store.objects);
 });

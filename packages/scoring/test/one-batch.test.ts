@@ -190,6 +190,7 @@ describe("pause and cancel", () => {
     });
     const ports = { store, pool, encodeShard, clock: immediateClock() };
     const late = scoreChunk(ports, contextOf(file), 0, {
+      drain: never,
       signal: never,
       abort: never,
       software: "0.0.0-test",

@@ -10,7 +10,7 @@ import {
   successKey,
 } from "@assay/core";
 import { decodeShard } from "@assay/datasets";
-import { memoryStore } from "@assay/testkit";
+import { manualClock, memoryStore } from "@assay/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import type { ProbeEngines } from "../src/batch-context.ts";
 import { appendControl, readControl } from "../src/control-log.ts";
@@ -163,18 +163,53 @@ describe("run-worker: until the store says that nothing is left", () => {
 });
 
 describe("run-worker: stopping", () => {
-  test("drain: chunks in flight end and commit, nothing else begins, and another worker finds the rest", async () => {
+  test("drain: rows in flight end, nothing else is sent, and another worker carries on where it stopped", async () => {
     const file = await submit(store, records(80));
     const worker = startWorker({ store, queue });
-    await until(() => worker.pool.log.length > 0);
+    await until(() => worker.pool.inFlight() === 4);
+    worker.drain.abort();
+    const sent = worker.pool.log.filter(({ kind }) => kind === "chat").map((ask) => ask.row);
+    expect(await worker.ended).toBe("drained");
+    expect(worker.pool.inFlight()).toBe(0);
+    expect(worker.pool.log.filter(({ kind }) => kind === "chat").map((ask) => ask.row)).toEqual(sent);
+    const jobs = file.chunks.map((_, chunk) => ({ batch: file.batch, chunk }));
+    expect(await queue.missing(jobs)).toEqual([]);
+    const next = startWorker({ store, queue });
+    expect(await next.ended).toBe("idle");
+    expect(next.pool.log.map((ask) => ask.row)).not.toEqual(expect.arrayContaining(sent.slice(0, 1)));
+    expect(await verify(file)).toMatchObject({ complete: true, broken: null });
+  });
+
+  test("the deadline of a drain: rows that take longer are stopped, the others are never paid again", async () => {
+    const file = await submit(store, records(16));
+    const clock = manualClock();
+    const pool = saying((ask) => (row(ask) % 2 === 0 ? "hang" : "verdict"), { slots: 16 });
+    const worker = startWorker({ store, queue, pool, clock }, { drainMs: 20_000 });
+    await until(() => pool.inFlight() === 8);
+    worker.drain.abort();
+    await clock.untilSleeping(1);
+    await clock.advance(19_999);
+    expect(pool.inFlight()).toBe(8);
+    await clock.advance(1);
+    expect(await worker.ended).toBe("drained");
+    expect(pool.inFlight()).toBe(0);
+    // before all others, and without a wait for its lease
+    expect((await queue.take(new AbortController().signal))?.job).toEqual({ batch: file.batch, chunk: 0 });
+    queue.wipe();
+    const next = startWorker({ store, queue });
+    expect(await next.ended).toBe("idle");
+    const again = next.pool.log.filter(({ kind }) => kind === "chat").map(row);
+    expect(again).toEqual([0, 2, 4, 6, 8, 10, 12, 14]);
+    expect(await verify(file)).toMatchObject({ complete: true, broken: null, status: { ok: 16 } });
+  });
+
+  test("a drain with nothing in flight ends without waiting for its deadline", async () => {
+    const clock = manualClock();
+    const worker = startWorker({ store, queue, clock }, { untilIdle: false, drainMs: 20_000 });
+    await turns(20);
     worker.drain.abort();
     expect(await worker.ended).toBe("drained");
-    const done = shards(file);
-    expect(done).toBeGreaterThan(0);
-    expect(done).toBeLessThan(file.chunks.length);
-    expect(worker.pool.inFlight()).toBe(0);
-    expect(await startWorker({ store, queue }).ended).toBe("idle");
-    expect(await verify(file)).toMatchObject({ complete: true, broken: null });
+    expect(clock.sleepers()).toBe(0);
   });
 
   test("abort: nothing is committed after it, every job is given back, every request is over", async () => {

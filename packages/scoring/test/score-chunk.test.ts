@@ -19,6 +19,7 @@ interface Options {
   readonly text?: string;
   readonly script?: (ask: Ask) => Say;
   readonly slots?: number;
+  readonly drain?: AbortSignal;
   readonly signal?: AbortSignal;
   readonly abort?: AbortSignal;
   readonly befalls?: (operation: StoreOperation) => Befalls;
@@ -46,6 +47,7 @@ async function open(options: Options = {}) {
   let away = 0;
   const run = () =>
     scoreChunk({ store, pool, encodeShard, clock }, contextOf(file, options.context), options.chunk ?? 0, {
+      drain: options.drain ?? never,
       signal: options.signal ?? never,
       abort: options.abort ?? never,
       software: "0.0.0-test",

@@ -39,6 +39,7 @@ export function startWorker(
       software: "0.0.0-test",
       only: null,
       untilIdle: true,
+      drainMs: null,
       ...options,
       drain: drain.signal,
       abort: abort.signal,

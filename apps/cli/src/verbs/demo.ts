@@ -30,6 +30,7 @@ export async function demo(flags: JsonFlag & { readonly root: string }): Promise
     specials: "neutralise",
     maxBad: 0.01,
     maxFailed,
+    drainSeconds: 5,
     keepReasoning: "all",
   });
   if (flags.json === true) resultJson(summaryJson(complete));

@@ -4,11 +4,12 @@ import { findBatch, type LinkedRetry, linkRetry, loadBatch, openRoot, stageRetry
 import type { ObjectStore } from "@assay/store";
 import { author } from "../author.ts";
 import { commandLine } from "../command-line.ts";
-import type { EngineFlags, JsonFlag, RedisFlags, RootFlags } from "../flags.ts";
+import type { DrainFlags, EngineFlags, JsonFlag, RedisFlags, RootFlags } from "../flags.ts";
 import { draining, onSignals, type Signals } from "../on-signals.ts";
 import { openNamedEngines } from "../open-engines.ts";
 import { assertWritable, openStore } from "../open-store.ts";
 import { decodeLimitMs } from "../open-worker.ts";
+import { prepareHangUp } from "../output-file.ts";
 import { showProgress } from "../progress.ts";
 import { queueBatch } from "../queue-batch.ts";
 import { readState, readSummary } from "../read-state.ts";
@@ -25,6 +26,7 @@ import { watchBatch } from "../watch-batch.ts";
 type RetryFlags = RootFlags &
   RedisFlags &
   EngineFlags &
+  DrainFlags &
   JsonFlag & {
     readonly status: readonly string[];
     readonly set: readonly string[];
@@ -43,7 +45,10 @@ export async function retry(text: string, flags: RetryFlags): Promise<void> {
   const head = named.parent === undefined ? named : await loadBatch(store, named.parent.batch);
   const set = pairs("--set", "key=value", flags.set);
   const status = flags.status.length === 0 ? defaultRetryStatuses(set) : parseRetryStatuses(flags.status);
-  const signals = onSignals(draining);
+  const signals = onSignals(
+    draining(flags.drainSeconds),
+    flags.engine.length === 0 ? () => {} : prepareHangUp("retry"),
+  );
   try {
     const staged = await stage(store, head, { status, set, again: flags.again === true }, signals);
     if (staged === null) {

@@ -1,9 +1,14 @@
+import { detach } from "../detach.ts";
 import { resultJson } from "../say.ts";
 import { type ScoreFlags, scoreInputs } from "../score-inputs.ts";
 import { refuseFailedRows, showSummary, summaryJson } from "../show-summary.ts";
 
-/** submit, work and wait in one process; the same command again carries on. */
-export async function score(inputs: readonly string[], flags: ScoreFlags): Promise<void> {
+/** submit, work and wait in one process, here or in one without a terminal; the same command again carries on. */
+export async function score(
+  inputs: readonly string[],
+  flags: ScoreFlags & { readonly detach?: boolean },
+): Promise<void> {
+  if (flags.detach === true) return detach("score");
   const complete = await scoreInputs(inputs, flags);
   if (flags.json === true) resultJson(summaryJson(complete));
   else showSummary(complete);

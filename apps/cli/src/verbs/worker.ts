@@ -2,21 +2,23 @@ import { hostname } from "node:os";
 import { AssayError, isAssayError } from "@assay/core";
 import { findBatch, isIdle, openRoot, type WorkerEvent } from "@assay/scoring";
 import { type Logger, pino } from "pino";
-import type { EngineFlags, JsonFlag, RedisFlags, RootFlags } from "../flags.ts";
+import type { DrainFlags, EngineFlags, JsonFlag, RedisFlags, RootFlags } from "../flags.ts";
 import { noteEvent } from "../note-event.ts";
 import { draining, onSignals, type Signals } from "../on-signals.ts";
 import { type OpenedEngines, openNamedEngines } from "../open-engines.ts";
 import { namedRedis, openNamedQueue, refuseNoRedis } from "../open-queue.ts";
 import { assertWritable, openStore } from "../open-store.ts";
 import { runHere } from "../open-worker.ts";
+import { prepareHangUp } from "../output-file.ts";
 import { createSpeed, showProgress, workerText } from "../progress.ts";
-import { note, noteInto } from "../say.ts";
+import { note, noteInto, write } from "../say.ts";
 import { systemClock } from "../system-clock.ts";
 import { version } from "../version.ts";
 
 type WorkerFlags = RootFlags &
   RedisFlags &
   EngineFlags &
+  DrainFlags &
   JsonFlag & { readonly model?: string; readonly batch?: string; readonly untilIdle?: boolean };
 
 /** An engine that loads its weights is asked again this often. */
@@ -29,7 +31,7 @@ export async function worker(flags: WorkerFlags): Promise<void> {
   const log = flags.json === true ? openLog() : null;
   if (log !== null) noteInto((text) => log.info(text));
   const store = await openStore(flags.root);
-  const signals = onSignals(draining);
+  const signals = onSignals(draining(flags.drainSeconds), prepareHangUp("worker"));
   const opened: { close(): Promise<void> }[] = [];
   try {
     const only = flags.batch === undefined ? null : await findBatch(store, flags.batch);
@@ -45,7 +47,14 @@ export async function worker(flags: WorkerFlags): Promise<void> {
     const watching = watch(log);
     const end = await runHere(
       { store, queue: queue.queue, engines },
-      { model, only, untilIdle: flags.untilIdle === true, signals, onEvent: watching.onEvent },
+      {
+        model,
+        only,
+        untilIdle: flags.untilIdle === true,
+        drainMs: flags.drainSeconds * 1_000,
+        signals,
+        onEvent: watching.onEvent,
+      },
     ).finally(watching.stop);
     // a scheduler starts a worker again that was stopped in the middle, and lets one rest that had nothing to do
     if (end === "drained" && !(await isIdle(store, model, only).catch(() => false))) throw workIsLeft(store.uri);
@@ -89,7 +98,7 @@ async function onlyModel(engines: OpenedEngines, signals: Signals): Promise<stri
 }
 
 function openLog(): Logger {
-  return pino({ base: { host: hostname(), pid: process.pid, version } }, pino.destination({ fd: 2, sync: true }));
+  return pino({ base: { host: hostname(), pid: process.pid, version } }, { write: (line) => write("stderr", line) });
 }
 
 /** Progress for people, or one JSON line an event on stderr for machines. */
