@@ -62,6 +62,8 @@ export interface WatchedPool {
   readonly pool: EnginePool;
   /** Rows that may be in flight at an engine from now on; what is over it ends as it ends. */
   setLimit(origin: string, limit: number): void;
+  /** Rows in flight at an engine. */
+  taken(origin: string): number;
   /** Sends no row there until it was looked at; what is in flight goes on. */
   suspect(origin: string, why: string): void;
   /**
@@ -374,6 +376,7 @@ export function createEnginePool(options: {
       engine.limit = limit;
       serve();
     },
+    taken: (origin) => named(origin)?.inFlight ?? 0,
     suspect(origin, why) {
       const engine = named(origin);
       if (engine !== undefined) lost(engine, why);

@@ -73,6 +73,7 @@ export function openEngines(options: OpenEnginesOptions): Engines {
       everyMs: options.lookEveryMs ?? 5_000,
       hungMs: options.hungMs ?? 60_000,
       setLimit: (limit) => watched.setLimit(client.origin, limit),
+      taken: () => watched.taken(client.origin),
       onProcess: (startedAt) => {
         if (takeBack.isAnother(client.origin, startedAt)) watched.lose(client.origin, "it was restarted");
       },

@@ -19,6 +19,8 @@ export interface WatchOptions {
   /** nobody listens at its port for this long: rows in flight may hang on open connections that nobody serves */
   readonly goneMs: number;
   readonly setLimit: (limit: number) => void;
+  /** rows that are in flight there now, by this worker */
+  readonly taken: () => number;
   readonly onHung: (reason: string) => void;
   /** may be called at every look; an engine that still loads its weights is gone, too, and needs no mending */
   readonly onGone: (reason: string) => void;
@@ -49,7 +51,10 @@ export async function watchEngine(client: EngineClient, options: WatchOptions): 
       if (performance.now() - goneSince >= options.goneMs) options.onGone("nobody listens at its port");
     }
     if (metrics !== null) {
-      limiter = limiter === null ? startLimiter(metrics.kvTokens, options.liveTokens) : nextLimit(limiter, metrics);
+      limiter =
+        limiter === null
+          ? startLimiter(metrics.kvTokens, options.liveTokens)
+          : nextLimit(limiter, metrics, options.taken());
       if (options.inFlight === null) options.setLimit(limiter.limit);
       const now = performance.now();
       const moved =

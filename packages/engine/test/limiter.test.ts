@@ -24,7 +24,8 @@ describe("the start", () => {
   test.each([
     [140_000, 3_000, 37],
     [290_000, 3_000, 77],
-    [1_000, 3_000, 8],
+    [17_000, 3_000, 4],
+    [1_000, 3_000, 1],
     [1e9, 3_000, 4_096],
     [null, 3_000, 32],
   ])("a cache of %j tokens and rows of %i: %i in flight", (kvTokens, liveTokens, limit) => {
@@ -34,9 +35,9 @@ describe("the start", () => {
 
 describe("the next limit", () => {
   test.each<[string, LimiterState, Partial<EngineMetrics>, number]>([
-    ["grows by one near full", at(40), { running: 40, kvUsage: 0.85 }, 41],
+    ["grows by one near full", at(40), { running: 40, kvUsage: 0.8 }, 41],
     ["grows by an eighth far from full", at(40), { running: 40, kvUsage: 0.3 }, 45],
-    ["stays when the cache is full", at(40), { running: 40, kvUsage: 0.95 }, 40],
+    ["stays when the cache is full", at(40), { running: 40, kvUsage: 0.86 }, 40],
     ["stays when it is not used", at(40), { running: 10, kvUsage: 0.1 }, 40],
     ["stays when rows wait in the engine", at(40), { running: 38, waiting: 3, kvUsage: 0.5 }, 40],
     ["shrinks by 7 % when rows are preempted", at(100), { running: 100, preemptions: 3, kvUsage: 1 }, 93],
@@ -44,10 +45,10 @@ describe("the next limit", () => {
       "shrinks from what is there, not from a limit never reached",
       at(1_000),
       { running: 40, waiting: 10, preemptions: 5 },
-      46,
+      39,
     ],
     ["a preemption now and then is no reason", at(100), { running: 100, preemptions: 2, kvUsage: 0.95 }, 100],
-    ["never below the floor", at(8), { running: 8, preemptions: 50 }, 8],
+    ["never below one", at(1), { running: 1, preemptions: 50 }, 1],
     [
       "a restarted engine has preempted nothing",
       at(40, { preemptions: 900 }),
@@ -56,18 +57,30 @@ describe("the next limit", () => {
     ],
     ["rows that wait for long are too many", at(500, { crowded: 5 }), { running: 60, waiting: 440, kvUsage: 0.9 }, 62],
   ])("%s", (_name, state, metrics, limit) => {
-    expect(nextLimit(state, { ...idle, ...metrics }).limit).toBe(limit);
+    const { running, waiting } = { ...idle, ...metrics };
+    expect(nextLimit(state, { ...idle, ...metrics }, Math.min(state.limit, running + waiting)).limit).toBe(limit);
   });
 
   test("without metrics it stays", () => {
-    expect(nextLimit(at(40), null)).toEqual(at(40));
+    expect(nextLimit(at(40), null, 40)).toEqual(at(40));
+  });
+
+  test("while more rows are in flight than it allows it stays, whatever they do", () => {
+    const draining = { ...idle, running: 60, waiting: 500, preemptions: 80, kvUsage: 1 };
+    expect(nextLimit(at(62, { preemptions: 7 }), draining, 560)).toMatchObject({ limit: 62, preemptions: 80 });
+    expect(nextLimit(at(62, { preemptions: 7 }), draining, 62).limit).toBe(57);
+  });
+
+  test("the rows of another worker in the same engine do not hold it up", () => {
+    expect(nextLimit(at(40), { ...idle, running: 80, preemptions: 9, kvUsage: 1 }, 40).limit).toBe(37);
+    expect(nextLimit(at(40), { ...idle, running: 80, kvUsage: 0.5 }, 10).limit).toBe(40);
   });
 
   test("a burst that waits is forgiven", () => {
     let state = at(500);
     for (let look = 0; look < 5; look += 1)
-      state = nextLimit(state, { ...idle, running: 60, waiting: 440, kvUsage: 0.9 });
-    state = nextLimit(state, { ...idle, running: 500, waiting: 0, kvUsage: 0.9 });
+      state = nextLimit(state, { ...idle, running: 60, waiting: 440, kvUsage: 0.8 }, 500);
+    state = nextLimit(state, { ...idle, running: 500, waiting: 0, kvUsage: 0.8 }, 500);
     expect(state).toMatchObject({ limit: 501, crowded: 0 });
   });
 
@@ -90,7 +103,7 @@ describe("the next limit", () => {
       const running = Math.min(state.limit, fits);
       preemptions += Math.ceil(Math.max(0, state.limit - fits) / 10);
       const waiting = Math.max(0, state.limit - fits);
-      state = nextLimit(state, { ...idle, running, waiting, preemptions, kvUsage: running / fits });
+      state = nextLimit(state, { ...idle, running, waiting, preemptions, kvUsage: running / fits }, state.limit);
       limits.push(state.limit);
     }
     const settled = limits.slice(-50);

@@ -41,6 +41,7 @@ test("the first look sets a limit from the engine's KV cache; a fixed one is lef
         limits.push(limit);
         looking.abort();
       },
+      taken: () => 0,
       onHung: () => {},
       onGone: () => {},
       signal: looking.signal,
@@ -77,6 +78,7 @@ test("an engine at whose port nobody listens is given up, one that is slow to an
       onProcess: () => {},
       goneMs: 0,
       setLimit: () => {},
+      taken: () => 0,
       onHung: (reason) => given.push(`hung: ${reason}`),
       onGone: (reason) => given.push(reason),
       signal,

@@ -1,5 +1,6 @@
 import { blockKeys } from "./block-keys.ts";
 import type { KvCache } from "./kv-cache.ts";
+import { createPace } from "./pace.ts";
 
 /** Time, handed in so that tests need not wait. */
 export interface LoopClock {
@@ -11,8 +12,10 @@ export interface LoopClock {
 
 export interface LoopSettings {
   readonly slots: number;
-  /** 0: an answer takes no time once it has a slot */
+  /** of a row alone; 0: an answer takes no time once it has a slot */
   readonly tokensPerSecond: number;
+  /** of all rows together at most (pace.ts); 0: rows do not disturb each other */
+  readonly engineTokensPerSecond: number;
   /** 0: a prompt takes no time */
   readonly prefillTokensPerSecond: number;
   readonly blockSize: number;
@@ -71,7 +74,7 @@ interface Row {
   keys: readonly number[];
   /** null before its first slot */
   startedAt: number | null;
-  /** tokens generated at `since`, from which on it generates */
+  /** tokens generated at `since`, a time of the pace, from which on it generates */
   base: number;
   since: number;
   /** tokens that the counters and the KV cache know of */
@@ -83,9 +86,9 @@ interface Row {
 
 /**
  * The scheduler of an engine, driven by one timer for the next event. Rows get slots in the order of arrival while their
- * tokens fit into the KV cache; each then writes at its own speed, whatever the others do. A row that finds no block
- * takes those of the newest row, which goes back to the head of the queue and is computed again. At speed 0 nothing can
- * be preempted, since no two rows write at the same time.
+ * tokens fit into the KV cache; how fast they then write, the pace says. A row that finds no block takes those of the
+ * newest row, which goes back to the head of the queue and is computed again. At speed 0 nothing can be preempted,
+ * since no two rows write at the same time.
  */
 export function createEngineLoop(settings: LoopSettings, kv: KvCache, clock: LoopClock): EngineLoop {
   const { slots, tokensPerSecond, prefillTokensPerSecond, blockSize } = settings;
@@ -104,15 +107,18 @@ export function createEngineLoop(settings: LoopSettings, kv: KvCache, clock: Loo
   let frozen = false;
   let callOff: (() => void) | null = null;
 
+  const pace = createPace(settings);
   const tokenMs = tokensPerSecond === 0 ? 0 : 1_000 / tokensPerSecond;
 
   function tokensAt(row: Row, now: number): number {
     const length = row.answerIds.length;
-    if (now < row.since) return row.base;
+    const writing = pace.at(now) - row.since;
+    if (writing < 0) return row.base;
     // a little more than measured, since dividing and multiplying lose the last bit
-    return tokenMs === 0 ? length : Math.min(length, row.base + Math.floor((now - row.since) / tokenMs + 1e-6));
+    return tokenMs === 0 ? length : Math.min(length, row.base + Math.floor(writing / tokenMs + 1e-6));
   }
 
+  /** A time of the pace, as that of the next block. */
   function finishAt(row: Row): number {
     return row.since + (row.answerIds.length - row.base) * tokenMs;
   }
@@ -124,7 +130,9 @@ export function createEngineLoop(settings: LoopSettings, kv: KvCache, clock: Loo
 
   /** Ends what is written, then finds blocks for what is not; true when a row had to give way. */
   function progress(now: number): boolean {
-    for (const row of running) if (now >= row.since && tokensAt(row, now) >= row.answerIds.length) finish(row, now);
+    for (const row of running) {
+      if (pace.at(now) >= row.since && tokensAt(row, now) >= row.answerIds.length) finish(row, now);
+    }
     let preempted = false;
     for (const row of running) {
       const tokens = tokensAt(row, now);
@@ -198,18 +206,18 @@ export function createEngineLoop(settings: LoopSettings, kv: KvCache, clock: Loo
     }
     const prefillMs = prefillTokensPerSecond === 0 ? 0 : ((tokens - cached) / prefillTokensPerSecond) * 1_000;
     row.prefillMs += prefillMs;
-    row.since = now + prefillMs;
+    row.since = pace.prefill(now, prefillMs);
     return true;
   }
 
   /** When something happens next; null when nothing will by itself. */
-  function nextEvent(): number | null {
+  function nextEvent(now: number): number | null {
     if (running.size === 0) return null;
     const ends = Math.min(...[...running].map(finishAt));
     let toCome = 0;
     for (const row of running) toCome += blocksToCome(row);
-    if (toCome <= kv.totalBlocks - kv.usedBlocks) return ends;
-    return Math.min(ends, ...[...running].map(nextBlockAt));
+    const isRoom = toCome <= kv.totalBlocks - kv.usedBlocks;
+    return pace.when(isRoom ? ends : Math.min(ends, ...[...running].map(nextBlockAt)), now);
   }
 
   function blocksToCome({ work, answerIds, counted }: Row): number {
@@ -230,7 +238,8 @@ export function createEngineLoop(settings: LoopSettings, kv: KvCache, clock: Loo
     const now = clock.now();
     // as in vLLM, nobody is let in by a step that threw somebody out
     if (!progress(now)) admit(now);
-    const next = nextEvent() ?? (waiting.length > 0 ? now : null);
+    pace.set(now, running.size);
+    const next = nextEvent(now) ?? (waiting.length > 0 ? now : null);
     if (next !== null) wakeIn(Math.max(0, next - now));
   }
 
@@ -290,7 +299,7 @@ export function createEngineLoop(settings: LoopSettings, kv: KvCache, clock: Loo
       if (value) progress(now);
       for (const row of running) {
         row.base = row.counted;
-        row.since = Math.max(row.since, now);
+        row.since = Math.max(row.since, pace.at(now));
       }
       frozen = value;
       wakeIn(0);

@@ -9,8 +9,13 @@ export interface SimulatorOptions {
   readonly model?: string;
   /** rows computed at once; 64 */
   readonly slots?: number;
-  /** of one row; 0 answers at once, still through the slots; 0 */
+  /** of a row alone; 0 answers at once, still through the slots; 0 */
   readonly tokensPerSecond?: number;
+  /**
+   * of all rows together at most: the more run, the longer each one's token takes, and a prefill holds all of them up.
+   * 0: rows do not disturb each other; 0
+   */
+  readonly engineTokensPerSecond?: number;
   /** of one row, for prompt tokens that the prefix cache does not hold; 0 costs no time; 0 */
   readonly prefillTokensPerSecond?: number;
   /** mean number of tokens between <think> and </think>, lognormal with a long tail; 200 */
@@ -54,6 +59,7 @@ export function resolveOptions(options: SimulatorOptions): ResolvedOptions {
     model: options.model ?? "simulator",
     slots,
     tokensPerSecond: options.tokensPerSecond ?? 0,
+    engineTokensPerSecond: options.engineTokensPerSecond ?? 0,
     prefillTokensPerSecond: options.prefillTokensPerSecond ?? 0,
     reasoningTokens: options.reasoningTokens ?? 200,
     oddities: options.oddities ?? 0,
@@ -74,7 +80,8 @@ export function resolveOptions(options: SimulatorOptions): ResolvedOptions {
     if (!Number.isInteger(resolved[name]) || resolved[name] < 1)
       throw new RangeError(`startSimulator: ${name} is ${resolved[name]}, expected a whole number from 1`);
   }
-  for (const name of ["tokensPerSecond", "prefillTokensPerSecond", "reasoningTokens", "oddities"] as const) {
+  const speeds = ["tokensPerSecond", "engineTokensPerSecond", "prefillTokensPerSecond"] as const;
+  for (const name of [...speeds, "reasoningTokens", "oddities"] as const) {
     if (!(resolved[name] >= 0))
       throw new RangeError(`startSimulator: ${name} is ${resolved[name]}, expected 0 or more`);
   }

@@ -1,52 +1,31 @@
 import { describe, expect, test } from "@jest/globals";
-import { createEngineLoop, type LoopClock, type LoopSettings, type RowEnd } from "../src/engine-loop.ts";
+import { createEngineLoop, type LoopSettings, type RowEnd } from "../src/engine-loop.ts";
 import { createKvCache } from "../src/kv-cache.ts";
-
-/** Time that stands still until the test moves it; every event on the way happens at its own time. */
-function virtualClock() {
-  let now = 0;
-  let events: { at: number; run: () => void }[] = [];
-  const clock: LoopClock = {
-    now: () => now,
-    schedule(ms, run) {
-      const event = { at: now + ms, run };
-      events.push(event);
-      return () => {
-        events = events.filter((one) => one !== event);
-      };
-    },
-  };
-  return {
-    clock,
-    get now() {
-      return now;
-    },
-    goTo(time: number): void {
-      for (let turns = 0; turns < 100_000; turns += 1) {
-        const next = events.toSorted((x, y) => x.at - y.at)[0];
-        if (next === undefined || next.at > time) {
-          now = time;
-          return;
-        }
-        events = events.filter((one) => one !== next);
-        now = Math.max(now, next.at);
-        next.run();
-      }
-      throw new Error("virtualClock: the loop spins");
-    },
-  };
-}
+import { virtualClock } from "../src/virtual-clock.ts";
 
 function setUp(settings: Partial<LoopSettings>, kvBlocks = 1_000) {
   const time = virtualClock();
-  const full = { slots: 2, tokensPerSecond: 10, prefillTokensPerSecond: 0, blockSize: 4, ...settings };
+  const full = {
+    slots: 2,
+    tokensPerSecond: 10,
+    engineTokensPerSecond: 0,
+    prefillTokensPerSecond: 0,
+    blockSize: 4,
+    ...settings,
+  };
   const kv = createKvCache(kvBlocks, full.blockSize);
-  const loop = createEngineLoop(full, kv, time.clock);
+  const loop = createEngineLoop(full, kv, time);
   const log: string[] = [];
   const ends = new Map<string, RowEnd>();
   let started = 0;
   /** A row of its own tokens: none shares a prefix with another, unless told so. */
-  const submit = (name: string, promptTokens: number, answerTokens: number, sharedFirst?: number) => {
+  const submit = (
+    name: string,
+    promptTokens: number,
+    answerTokens: number,
+    sharedFirst?: number,
+    afterwards?: () => void,
+  ) => {
     started += 1;
     const first = sharedFirst ?? started * 10_000;
     const list = (length: number, from: number): number[] => Array.from({ length }, (_, i) => from + i);
@@ -55,13 +34,14 @@ function setUp(settings: Partial<LoopSettings>, kvBlocks = 1_000) {
         promptIds: list(promptTokens, first),
         cacheSalt: null,
         generate: () => {
-          log.push(`${name} in at ${time.now}`);
+          log.push(`${name} in at ${time.now()}`);
           return list(answerTokens, first + promptTokens);
         },
       },
       (end) => {
-        log.push(`${name} ${end.kind} at ${time.now}`);
+        log.push(`${name} ${end.kind} at ${time.now()}`);
         ends.set(name, end);
+        afterwards?.();
       },
     );
   };
@@ -192,5 +172,59 @@ describe("engine-loop", () => {
     submit("d", 4, 10);
     time.goTo(5_000);
     expect(log.at(-1)).toBe("d finished at 1100");
+  });
+
+  describe("where rows share the engine's speed", () => {
+    // a row alone writes 10 tokens a second; each further row makes a step 50 ms longer
+    const shared = { engineTokensPerSecond: 20, slots: 8 };
+
+    test("a step grows with the rows in it, and shrinks when one ends or hangs up", () => {
+      const { time, loop, log, submit } = setUp(shared);
+      submit("a", 4, 10);
+      submit("b", 4, 20);
+      const hangUp = submit("c", 4, 100);
+      // three rows: steps of 200 ms
+      time.goTo(1_000);
+      loop.settle();
+      expect(loop.counters.generationTokens).toBe(15);
+      hangUp();
+      time.goTo(100_000);
+      // two rows: five steps of 150 ms, then ten of 100 ms
+      expect(log.slice(3)).toEqual(["a finished at 1750", "b finished at 2750"]);
+    });
+
+    test("a prefill holds up everybody, and prefills stand in line", () => {
+      const { time, log, submit, report } = setUp({ ...shared, prefillTokensPerSecond: 100 });
+      submit("a", 100, 10);
+      time.goTo(1_500);
+      submit("b", 50, 10);
+      submit("c", 50, 10);
+      time.goTo(100_000);
+      // a: 5 steps alone, 1 s of the others' prefills, 5 steps of three rows; then 5 steps of two
+      expect(log.filter((line) => line.includes("finished"))).toEqual([
+        "a finished at 3500",
+        "b finished at 4250",
+        "c finished at 4250",
+      ]);
+      expect(["a", "b", "c"].map((name) => report(name).prefillMs)).toEqual([1_000, 500, 500]);
+    });
+
+    test("more rows are faster together until the cache is too small for them, then slower", () => {
+      const tokensIn100s = (rows: number): number => {
+        const { time, loop, submit } = setUp({ ...shared, prefillTokensPerSecond: 40 }, 30);
+        let next = 0;
+        const again = (): void => {
+          next += 1;
+          submit(`${next}`, 8, 20, undefined, again);
+        };
+        for (let row = 0; row < rows; row += 1) again();
+        time.goTo(100_000);
+        loop.settle();
+        return loop.counters.generationTokens;
+      };
+      const [one, four, eight] = [tokensIn100s(1), tokensIn100s(4), tokensIn100s(8)];
+      expect(four).toBeGreaterThan(1.3 * one);
+      expect(four).toBeGreaterThan(eight);
+    });
   });
 });
