@@ -60,6 +60,7 @@ function open(urls: readonly string[], apiKey: string | null, flags: EngineFlags
     models: () => engines.models(),
     probe: (profile, model, revision) => engines.probe(profile, model, revision),
     examine: (profile, model) => engines.examine(profile, model),
+    bench: (settings, hooks) => engines.bench(settings, hooks),
     described,
     async close() {
       await engines.close();

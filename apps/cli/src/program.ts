@@ -166,13 +166,37 @@ export async function program(argv: readonly string[]): Promise<void> {
     .action(async (flags) => (await import("./verbs/doctor.ts")).doctor(flags));
 
   root
+    .command("bench")
+    .description("measure what is yours")
+    .command("engine")
+    .description("ways of reading, the price of seeds and rows in flight on one engine, and which flags follow")
+    .option("--engine <url>", "engine URL, or sim", collect, [])
+    .option("--engine-key-file <file>", "file with the engine's API key (or ASSAY_ENGINE_KEY)")
+    .option("--profile <name>", "built-in profile or a file with one")
+    .option("--model <name>", "served name")
+    .option("--set <key=value>", "change one setting of the profile (repeatable)", keep, [])
+    .option("--rows <n>", "rows of one measurement, at least", toPositive, 24)
+    .option("--rounds <n>", "how often each is measured", toPositive, 3)
+    .option("--minutes <n>", "stop after this long", toPositive, 30)
+    .option("--json", "print one JSON object")
+    .action(async (flags) => (await import("./verbs/bench-engine.ts")).benchEngine(flags));
+
+  root
     .command("sim")
     .description("a simulated engine: vLLM's HTTP surface, no judgements; prints its URL")
     .option("--port <n>", "port, 0 = any", toCount, 0)
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--model <name>", "served name", "simulator")
     .option("--slots <n>", "rows at once", toPositive)
-    .option("--tokens-per-second <n>", "speed of each row; 0 = at once", toNumber)
+    .option("--tokens-per-second <n>", "speed of a row alone; 0 = at once", toNumber)
+    .option(
+      "--engine-tokens-per-second <n>",
+      "of all rows together at most; 0 = rows do not disturb each other",
+      toNumber,
+    )
+    .option("--prefill-tokens-per-second <n>", "speed of prompts; 0 = at once", toNumber)
+    .option("--max-model-len <n>", "context in tokens", toPositive)
+    .option("--kv-blocks <n>", "KV cache, in blocks of 16 tokens", toPositive)
     .option("--reasoning-tokens <n>", "mean length of an answer", toPositive)
     .action(async (flags) => (await import("./verbs/sim.ts")).sim(flags));
 

@@ -5,6 +5,7 @@ import { createEngineClient } from "./engine-client.ts";
 import { createEnginePool } from "./engine-pool.ts";
 import type { EngineFacts, EnginePool } from "./port.ts";
 import { type EngineReport, isSimulated, probeEngine, servedModels } from "./probe-engine.ts";
+import { type BenchSettings, runBench } from "./run-bench.ts";
 import { createTakeBack } from "./take-back.ts";
 import { watchEngine } from "./watch-engine.ts";
 
@@ -41,6 +42,8 @@ export interface Engines {
   ): Promise<{ profile: Profile; facts: readonly EngineFacts[] }>;
   /** The same for a person to read: every check of every engine. Rejects only when closed. */
   examine(profile: Profile, model: string): Promise<EngineReport[]>;
+  /** Measures the first engine; see runBench. */
+  bench(settings: BenchSettings, hooks: Parameters<typeof runBench>[2]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -120,6 +123,12 @@ export function openEngines(options: OpenEnginesOptions): Engines {
     },
 
     examine: (profile, model) => probeAll(profile, model, null),
+
+    async bench(settings, hooks) {
+      const [client] = clients;
+      if (client === undefined) throw new AssayError("E_USAGE", "no engine is named");
+      await runBench(client, settings, hooks);
+    },
 
     async close() {
       closing.abort();

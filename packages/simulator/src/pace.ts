@@ -1,5 +1,3 @@
-import type { LoopSettings } from "./engine-loop.ts";
-
 /**
  * How fast rows write. `at` turns clock time into the time that a row alone would have needed for what it wrote since:
  * the two are the same where rows do not disturb each other. Otherwise all rows write one token in each step, a step
@@ -16,7 +14,11 @@ export interface Pace {
   prefill(now: number, ms: number): number;
 }
 
-export function createPace({ tokensPerSecond, engineTokensPerSecond }: LoopSettings): Pace {
+export function createPace(settings: {
+  readonly tokensPerSecond: number;
+  readonly engineTokensPerSecond: number;
+}): Pace {
+  const { tokensPerSecond, engineTokensPerSecond } = settings;
   if (tokensPerSecond === 0 || engineTokensPerSecond === 0) {
     return { at: (now) => now, when: Math.max, set() {}, prefill: (now, ms) => now + ms };
   }

@@ -9,23 +9,19 @@ interface SimFlags {
   readonly slots?: number;
   readonly tokensPerSecond?: number;
   readonly reasoningTokens?: number;
+  readonly engineTokensPerSecond?: number;
+  readonly prefillTokensPerSecond?: number;
+  readonly maxModelLen?: number;
+  readonly kvBlocks?: number;
 }
 
 /** A simulated engine in the foreground: prints its URL on stdout and serves until a signal. */
 export async function sim(flags: SimFlags): Promise<void> {
-  const { host, port, model, slots, tokensPerSecond, reasoningTokens } = flags;
   const signals = onSignals("stopping");
-  const simulator = await startSimulator({
-    host,
-    port,
-    model,
-    ...(slots === undefined ? {} : { slots }),
-    ...(tokensPerSecond === undefined ? {} : { tokensPerSecond }),
-    ...(reasoningTokens === undefined ? {} : { reasoningTokens }),
-  });
+  const simulator = await startSimulator({ promptTokensDetails: true, ...flags });
   try {
     result(simulator.url);
-    note(`serves ${model}; its rewards are not judgements; Ctrl-C ends it`);
+    note(`serves ${flags.model}; its rewards are not judgements; Ctrl-C ends it`);
     await new Promise<void>((resolve) => signals.drain.addEventListener("abort", () => resolve(), { once: true }));
   } finally {
     await simulator.close();
