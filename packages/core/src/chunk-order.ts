@@ -1,3 +1,5 @@
+import { seededUint32 } from "./seeded-uint32.ts";
+
 /** In which order a batch's chunks are worked on; changes nothing of what is asked. */
 export const chunkOrders = ["mixed", "file"] as const;
 export type ChunkOrder = (typeof chunkOrders)[number];
@@ -32,18 +34,4 @@ export function permuteChunks(sha256: string, length: number): Uint32Array {
     order[j] = chunk;
   }
   return order;
-}
-
-/** sfc32 of PractRand (Doty-Humphrey): four words of state, 32 bits a call. */
-function seededUint32(sha256: string): () => number {
-  const word = (n: number): number => Number.parseInt(sha256.slice(8 * n, 8 * n + 8), 16) | 0;
-  let [a, b, c, counter] = [word(0), word(1), word(2), word(3)];
-  return () => {
-    const sum = (a + b + counter) | 0;
-    counter = (counter + 1) | 0;
-    a = b ^ (b >>> 9);
-    b = (c + (c << 3)) | 0;
-    c = (((c << 21) | (c >>> 11)) + sum) | 0;
-    return sum >>> 0;
-  };
 }

@@ -138,6 +138,7 @@ export {
   rowsOf,
 } from "./row.ts";
 export { rowKey } from "./row-key.ts";
+export { seededUint32 } from "./seeded-uint32.ts";
 export { checkProfile, setProfile } from "./set-profile.ts";
 export { sha256 } from "./sha256.ts";
 export { engineSideStatuses, isEngineSide, type Status, statuses } from "./status.ts";
