@@ -139,6 +139,21 @@ export async function program(argv: readonly string[]): Promise<void> {
 
   addRoot(
     root
+      .command("eval")
+      .description("figures of a benchmark from batches or a score file: rm-bench, judgebench, rewardbench2, labels")
+      .argument("<benchmark>", "rm-bench, judgebench, rewardbench2 or labels")
+      .argument("[batch...]", "batches of one model, read as one"),
+  )
+    .option("--scores <file>", "evaluate this score file instead of batches (JSON, JSON Lines, assay export)")
+    .option("--against <other>", "a second batch or score file beside ours, or card for the model card's rows")
+    .option("--label <column>", "labels: the column with Yes or No, without in_ (default: fulfilment, else label)")
+    .option("--seed <n>", "labels: seed of the bootstrap", toCount, 0)
+    .option("--markdown", "print Markdown tables")
+    .option("--json", "print one JSON object")
+    .action(async (name, batches, flags) => (await import("./verbs/eval.ts")).evaluate(name, batches, flags));
+
+  addRoot(
+    root
       .command("export")
       .description("a batch's results, those of its retries included, for whoever goes on with them")
       .argument("<batch>")

@@ -42,7 +42,9 @@ export function judgeBenchItems(rows: readonly ScoredRow[]): Placed<JudgeBenchIt
     }
     const scoreOf = (side: string): number | null =>
       responses.find(({ columns }) => columns.in_side === side)?.score ?? null;
-    return [{ source, responseModel: textOf(responseModel), label, decisions: [decide(scoreOf("A"), scoreOf("B"))] }];
+    const decision = decide(scoreOf("A"), scoreOf("B"));
+    const equalScores = decision === "A=B";
+    return [{ source, responseModel: textOf(responseModel), label, decisions: [decision], equalScores }];
   });
   return { items, unplaced: unplaced + foreign };
 }

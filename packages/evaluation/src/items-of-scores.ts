@@ -55,13 +55,16 @@ const judgeBenchSchema = z.object({
 export function judgeBenchOfScores(records: readonly ScoreRecord[]): JudgeBenchItem[] {
   return records.map((record) => {
     const { source, response_model, label, judgments } = parse(judgeBenchSchema, record);
-    const decisions = judgments.map((judgment) => {
+    const byScores = judgments.map((judgment) => {
       const [a, b] = judgment?.judgment?.scores ?? [];
-      const byScores = a === undefined || b === undefined ? null : decide(a, b);
-      if (judgments.length === 1 && byScores === "A=B") return byScores;
-      return judgment === null ? null : judgment.decision === undefined ? byScores : judgment.decision;
+      return a === undefined || b === undefined ? null : decide(a, b);
     });
-    return { source, responseModel: response_model ?? null, label, decisions };
+    const equalScores = byScores.every((decision) => decision === "A=B");
+    const decisions = judgments.map((judgment, order) => {
+      if (equalScores && judgments.length === 1) return "A=B";
+      return judgment?.decision === undefined ? (byScores[order] ?? null) : judgment.decision;
+    });
+    return { source, responseModel: response_model ?? null, label, decisions, equalScores };
   });
 }
 

@@ -7,6 +7,8 @@ export interface JudgeBenchItem {
   readonly label: JudgeBenchLabel;
   /** As said by the judge: "A" is the response it was shown first. null: it said nothing that could be read. */
   readonly decisions: readonly (string | null)[];
+  /** the decisions rest on scores, which are equal in every order */
+  readonly equalScores: boolean;
 }
 export type JudgeBenchLabel = "A>B" | "B>A";
 
@@ -23,11 +25,11 @@ export interface JudgeBenchCategoryFigures {
   readonly right: number;
   /** percent of the pairs, as the benchmark prints it */
   readonly score: number;
-  /** pairs of which no decision names a better response, though all were read */
+  /** pairs with equal scores, or of which no decision names a better response, though all were read */
   readonly tied: number;
   /** pairs of which at least one decision is missing */
   readonly missing: number;
-  /** pairs whose two decisions name different responses */
+  /** pairs whose two decisions name different responses, and not because their scores are equal */
   readonly inconsistent: number;
 }
 
@@ -80,11 +82,14 @@ function categoryFigures(name: string, items: readonly JudgeBenchItem[]): JudgeB
     pairs: items.length,
     right,
     score: (100 * right) / items.length,
-    tied: count(({ decisions }) => decisions.every((decision) => decision !== null && !isPreference(decision))),
+    tied: count(
+      ({ decisions, equalScores }) =>
+        equalScores || decisions.every((decision) => decision !== null && !isPreference(decision)),
+    ),
     missing: count(({ decisions }) => decisions.includes(null)),
-    inconsistent: count(({ decisions }) => {
+    inconsistent: count(({ decisions, equalScores }) => {
       const [first, second] = inLabelOrder(decisions);
-      return second !== undefined && isPreference(first) && isPreference(second) && first !== second;
+      return !equalScores && second !== undefined && isPreference(first) && isPreference(second) && first !== second;
     }),
   };
 }

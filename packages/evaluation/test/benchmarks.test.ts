@@ -84,6 +84,7 @@ describe("JudgeBench", () => {
     responseModel: null,
     label,
     decisions,
+    equalScores: false,
   });
 
   // decisions as the judge said them: the second saw the responses the other way round
@@ -160,9 +161,9 @@ describe("JudgeBench", () => {
     expect(evaluateJudgeBench(items).overall).toMatchObject({
       pairs: 6,
       right: 3,
-      tied: 1,
+      tied: 2,
       missing: 2,
-      inconsistent: 1,
+      inconsistent: 0,
     });
   });
 });

@@ -17,8 +17,8 @@ describe("JudgeBench: result files of its authors", () => {
     const items = judgeBenchOfScores(records);
     const { categories, overall, otherSources } = evaluateJudgeBench(items);
     expect([...categories, overall].map((figures) => figures?.score.toFixed(4))).toEqual(expected);
-    expect([items.length, otherSources, overall?.missing]).toEqual([350, 0, 0]);
-    // with one order a tie is seen as one, and is wrong
+    expect([items.length, otherSources, overall?.missing, overall?.tied]).toEqual([350, 0, 0, ties]);
+    // one order alone: a tie is still wrong
     const oneOrder = judgeBenchOfScores(records.map(firstOrderOnly));
     expect(evaluateJudgeBench(oneOrder).overall).toMatchObject({ score: overall?.score, tied: ties });
   });
