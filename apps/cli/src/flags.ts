@@ -26,6 +26,8 @@ export interface PlanFlags {
   readonly profile?: string;
   readonly model?: string;
   readonly principle: readonly string[];
+  /** file that gives records their principles by domain */
+  readonly recipe?: string;
   readonly set: readonly string[];
   readonly map: readonly string[];
   readonly carry: readonly string[];

@@ -7,6 +7,7 @@ import type { ChosenModel } from "./choose-profile.ts";
 import type { PlanFlags } from "./flags.ts";
 import type { OpenedInputs } from "./open-inputs.ts";
 import { showProgress } from "./progress.ts";
+import { readRecipe } from "./read-recipe.ts";
 import { count, counted, note } from "./say.ts";
 import { submitSettings } from "./submit-settings.ts";
 import { version } from "./version.ts";
@@ -39,6 +40,7 @@ export async function planInputs(
     software: version,
     createdAt: new Date().toISOString(),
     importer: format.importer,
+    recipe: await readRecipe(flags.recipe),
   });
   const { columns, map } = settings.records;
   const readRecords = recordReader(format.importer, { detected: format.detected, columns, map });

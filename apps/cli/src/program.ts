@@ -103,6 +103,7 @@ export async function program(argv: readonly string[]): Promise<void> {
     .argument("<batch>");
   addRoot(addRedis(addWorker(retry)))
     .option("--status <names>", "only rows of these statuses (default: all that another ask may change)", collect, [])
+    .option("--recipe <file>", "principles by domain for records that bring none (see examples/recipes)")
     .option("--set <key=value>", "change one setting of the profile, such as max_tokens=32000 (repeatable)", keep, [])
     .option("--again", "another retry, where the same one is complete")
     .option("--engine <url>", "work on it here: engine URL, several separated by commas, or sim", collect, [])

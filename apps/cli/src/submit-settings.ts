@@ -2,6 +2,7 @@ import {
   AssayError,
   chunkOrders,
   keepReasoningModes,
+  type Recipe,
   setProfile,
   specialsModes,
   stripModes,
@@ -20,15 +21,20 @@ const mappable = ["id", "group", "prompt", "messages", "response", "responses", 
 export function submitSettings(
   flags: PlanFlags,
   chosen: ChosenModel,
-  made: { readable: string; software: string; createdAt: string; importer: Importer },
+  made: { readable: string; software: string; createdAt: string; importer: Importer; recipe?: Recipe | null },
 ): SubmitSettings {
   const { importer } = made;
+  if (flags.recipe !== undefined && flags.principle.length > 0)
+    throw new AssayError("E_USAGE", "--recipe and --principle both choose the principles", {
+      got: `--recipe ${flags.recipe}`,
+    });
   const profile = setProfile(chosen.profile, pairs("--set", "key=value", flags.set));
   const columns = allColumns(importer, readColumns(flags.carry));
   return {
     records: {
       roles: profile.messages.roles,
       principles: flags.principle.map(readPrinciple),
+      recipe: made.recipe ?? null,
       map: importer.map ?? readMap(flags.map),
       columns,
       carryAll: flags.carryAll === true,

@@ -50,6 +50,7 @@ describe("flags as settings", () => {
     expect(plain.records).toEqual({
       roles: ["system", "user", "assistant"],
       principles: [],
+      recipe: null,
       map: {},
       columns: [],
       carryAll: false,

@@ -58,6 +58,8 @@ export const batchFileSchema = z.strictObject({
   max_failed: z.number().min(0).max(1),
   /** absent in batches planned before it was there */
   order: z.enum(chunkOrders).default("mixed"),
+  /** what chose the principles, for the record: they themselves are in the chunks. Absent without --recipe */
+  recipe: z.strictObject({ name: z.string(), sha256: z.string().length(64) }).optional(),
   created_at: z.string(),
   software: z.string(),
   inputs: z.array(

@@ -98,6 +98,7 @@ export {
 } from "./profile.ts";
 export { type PromptPrefix, promptPrefix } from "./prompt-prefix.ts";
 export { type ReadBy, readVerdict, type VerdictRead } from "./read-verdict.ts";
+export { principlesOf, type Recipe, recipeSchema, recipeSha256 } from "./recipe.ts";
 export { inputStem, type RecordPlace, recordLines, rowCount, serialiseLine } from "./record-lines.ts";
 export {
   type ResultRow,

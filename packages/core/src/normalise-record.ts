@@ -1,4 +1,5 @@
 import { BadRecord, type BadValue, badAsValue, readText } from "./bad-record.ts";
+import { principlesOf, type Recipe } from "./recipe.ts";
 import type { UserColumn } from "./result-row.ts";
 import type { Json, Message } from "./row.ts";
 
@@ -8,6 +9,8 @@ export interface RecordSettings {
   readonly roles: readonly string[];
   /** from --principle: used where a record brings none */
   readonly principles: readonly string[];
+  /** from --recipe: principles by a field of the record, used in the same place; null or absent = none */
+  readonly recipe?: Recipe | null;
   /** our field name -> theirs */
   readonly map: { readonly [ours: string]: string };
   /** typed columns: always carried, and bad when the value does not fit */
@@ -79,7 +82,7 @@ function normalise(
   if (messages.length === 0) throw new BadRecord("empty_conversation", nameOf("messages"));
 
   const own = readTexts(given("principle"), given("principles"), nameOf("principle"), nameOf("principles"));
-  const principles = own ?? settings.principles;
+  const principles = own ?? (settings.recipe ? principlesOf(settings.recipe, record) : settings.principles);
   if (principles.length === 0) throw new BadRecord("missing_principle", nameOf("principle"));
   if (principles.some((principle) => principle.trim() === ""))
     throw new BadRecord("missing_principle", nameOf("principle"));

@@ -11,6 +11,7 @@ import {
   type ChunkPlan,
   formatVersion,
   layoutVersion,
+  recipeSha256,
   rowsKey,
   schemaVersion,
 } from "@assay/core";
@@ -73,6 +74,7 @@ export async function planBatch(
     settings.batch,
     chunks.map((chunk) => chunk.sha256),
   );
+  const { recipe } = settings.records;
   const file: BatchFile = {
     batch: batchName(settings.readable, sha256),
     sha256,
@@ -87,6 +89,7 @@ export async function planBatch(
     max_bad: settings.maxBad,
     max_failed: settings.maxFailed,
     order: settings.order ?? "mixed",
+    ...(recipe == null ? {} : { recipe: { name: recipe.name, sha256: recipeSha256(recipe) } }),
     created_at: settings.createdAt,
     software: settings.software,
     inputs: tally.inputs,

@@ -1,4 +1,4 @@
-import { type BatchFile, estimateNight, type Profile } from "@assay/core";
+import { type BatchFile, estimateNight, type Profile, type Recipe, recipeSha256 } from "@assay/core";
 import { loadBatchIfPresent, type Sample, type WalkTally } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
 import type { InputFormat } from "../choose-input-format.ts";
@@ -69,12 +69,23 @@ function planLines({ planned, format, settings }: PlannedInputs, exists: Existin
     ...file.reuse.map((batch, i) => line(i === 0 ? "reuse" : "", batch)),
     line("left out", leftOut(tally)),
     line("profile", `${profile.name}: ${profile.description}`),
+    ...(settings.records.recipe == null ? [] : [line("recipe", recipeText(settings.records.recipe))]),
     line("model", `${file.model}${file.revision === null ? "" : `@${file.revision}`}`),
     line("sampling", samplingText(profile, file.seed)),
     line("responses", `strip reasoning ${file.strip}; template strings in texts: ${file.specials}`),
     line("night", nightText(counts.rows, profile)),
     line("exists", existsText(exists)),
   ];
+}
+
+/** By which field principles are chosen, and the hash that batch.json keeps; a record's own principle stays. */
+function recipeText(recipe: Recipe): string {
+  const { name, by, principles, otherwise } = recipe;
+  const choices = [...Object.entries(principles), ...(otherwise === null ? [] : [["otherwise", otherwise] as const])];
+  const told = choices.map(
+    ([value, texts]) => `${printable(value, 40)}: ${texts.map((text) => printable(text, 60)).join(" + ")}`,
+  );
+  return `${name} ${recipeSha256(recipe).slice(0, 16)}, by ${printable(by, 40)}: ${told.join("; ")}; where a record brings none`;
 }
 
 /** Rows that ask the same are asked each by itself: what that costs is the person's to know. */
@@ -148,6 +159,7 @@ function planJson({ planned, format, settings }: PlannedInputs, exists: Existing
     profile: profile.name,
     model: file.model,
     revision: file.revision,
+    recipe: file.recipe ?? null,
     sampling: { ...profile.sampling, max_tokens: profile.max_tokens, seed: file.seed },
     read: profile.verdict.read,
     strip: file.strip,
