@@ -32,7 +32,7 @@ describe("what is typed wrongly is exit 2 and says what was meant", () => {
     ["a share that is no number", ["plan", "x.jsonl", "--max-failed", "few"], "few"],
     ["a count below 1", ["plan", "x.jsonl", "--limit", "0"], "1 or more"],
     ["a seed that is no integer", ["plan", "x.jsonl", "--seed", "1.5"], "whole"],
-    ["a file of another kind", ["export", "latest", "out.csv"], "FILE.parquet or FILE.jsonl"],
+    ["a file of another kind", ["export", "latest", "out.xlsx"], "FILE.parquet"],
     ["neither model nor profile", ["plan", "x.jsonl"], "genrm-principle"],
     ["a profile without a model", ["submit", "x.jsonl", "--root", "r", "--profile", "yes-no"], "--model NAME"],
     ["a root that is no place", ["ls", "--root", "ftp://x/y"], "s3://bucket/prefix"],
