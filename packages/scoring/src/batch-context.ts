@@ -1,4 +1,4 @@
-import { AssayError, type BatchFile, canonicalJson, type Pin, type Profile, profileSha256 } from "@assay/core";
+import { AssayError, type BatchFile, type Pin, type Profile, pinDifferences, profileSha256 } from "@assay/core";
 import type { EngineFacts } from "@assay/engine";
 import { type Control, readControl } from "./control-log.ts";
 import { loadBatch } from "./load-batch.ts";
@@ -55,7 +55,7 @@ export async function openBatch(
   const pin: Pin = { ...first.pin, revision: file.revision };
   for (const other of facts) refuseMixedFleet(first, other);
   const way = chooseWay(file.profile, facts);
-  await pinBatch(store, batch, pin);
+  await pinBatch(store, batch, pin, first.origin);
   const reuse = file.reuse.length === 0 ? null : await openReuse(ports, file.reuse, pin);
   const engineVersion = [...new Set(facts.map(({ version }) => version))].sort().join(",");
   return { file, pin, engineVersion, profile, way, reuse, watch: createFailureWatch(), control };
@@ -75,11 +75,12 @@ function chooseWay(profile: Profile, facts: readonly EngineFacts[]): "two-step" 
 }
 
 function refuseMixedFleet(first: EngineFacts, other: EngineFacts): void {
-  if (canonicalJson(first.pin) === canonicalJson(other.pin)) return;
+  const differences = pinDifferences(first.pin, other.pin);
+  if (differences.length === 0) return;
   throw new AssayError("E_PIN_MISMATCH", "two engines of this worker are not alike", {
     where: `${first.origin} and ${other.origin}`,
-    expected: canonicalJson(first.pin),
-    got: canonicalJson(other.pin),
+    expected: differences.map(({ field, pinned }) => `${field} ${pinned}`).join(", "),
+    got: differences.map(({ field, found }) => `${field} ${found}`).join(", "),
   });
 }
 

@@ -3,7 +3,6 @@ import {
   type BatchFile,
   batchKey,
   controlKey,
-  isAssayError,
   pinKey,
   shardKey,
   shardPrefix,
@@ -458,6 +457,27 @@ describe("run-worker: engines that do not fit", () => {
     },
   );
 
+  test("a second worker whose engines render another template is refused with both fingerprints and its engine", async () => {
+    const file = await submit(store, records(40));
+    const probeOf = (template: string, origin: string) => probing({ template }, [origin]);
+    const pool = scriptedPool({ script: () => "hang" });
+    const first = startWorker({ store, queue, pool, probe: probeOf("a1a1", "http://a") });
+    await until(() => pool.log.length > 0);
+    first.abort.abort();
+    expect(await first.ended).toBe("drained");
+    const second = startWorker({ store, queue, probe: probeOf("b2b2", "http://b") }, { only: file.batch });
+    const end = await second.ended;
+    expect(typeof end === "object" && end.error).toMatchObject({
+      code: "E_PIN_MISMATCH",
+      expected: 'template "a1a1"',
+      got: 'template "b2b2"',
+      where: `http://b, against ${pinKey(file.batch)}`,
+    });
+    expect(second.pool.log).toEqual([]);
+    expect(await startWorker({ store, queue, probe: probeOf("a1a1", "http://a") }).ended).toBe("idle");
+    expect(await verify(file)).toMatchObject({ complete: true, broken: null });
+  });
+
   test("engines that do not answer the probe are waited for", async () => {
     const file = await submit(store, records(20));
     let refusals = 3;
@@ -479,7 +499,12 @@ describe("run-worker: engines that do not fit", () => {
     };
     const { ended } = startWorker({ store, queue, probe }, { only: file.batch });
     const end = await ended;
-    expect(typeof end === "object" && isAssayError(end.error, "E_PIN_MISMATCH")).toBe(true);
+    expect(typeof end === "object" && end.error).toMatchObject({
+      code: "E_PIN_MISMATCH",
+      where: "http://a and http://b",
+      expected: 'template "t0"',
+      got: 'template "t1"',
+    });
     expect(store.objects.has(pinKey(file.batch))).toBe(false);
   });
 });
