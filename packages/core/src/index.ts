@@ -37,6 +37,7 @@ export {
 } from "./card-policies.ts";
 export { type CheckpointHeader, decodeCheckpoint, encodeCheckpoint, isWorthKeeping } from "./checkpoint.ts";
 export { type ChunkOrder, chunkOrders, chunksInOrder, permuteChunks } from "./chunk-order.ts";
+export { classifyError, type ForeignFault } from "./classify-error.ts";
 export {
   type Completion,
   type EngineFailure,

@@ -1,9 +1,10 @@
 import { AssayError } from "@assay/core";
 import type { Redis } from "ioredis";
+import { redisError } from "./redis-error.ts";
 
 /**
  * Refuses a Redis that would lose jobs: it must answer within `limitMs`, be 6.2 or later, and never evict. Throws
- * E_REDIS_UNAVAILABLE or E_USAGE. `where` is the address without credentials.
+ * E_REDIS_UNAVAILABLE, E_DENIED or E_USAGE. `where` is the address without credentials.
  */
 export async function assertRedis(
   redis: Redis,
@@ -13,8 +14,7 @@ export async function assertRedis(
   try {
     info = await within(redis.info(), options.limitMs);
   } catch (cause) {
-    const message = String((cause as { message?: unknown }).message ?? cause);
-    throw new AssayError("E_REDIS_UNAVAILABLE", "Redis does not answer", { where: options.where, got: message, cause });
+    throw redisError("Redis does not answer", options.where, cause);
   }
   const version = /^redis_version:(\S+)/m.exec(info)?.[1] ?? "unknown";
   const [major = 0, minor = 0] = version.split(".").map(Number);

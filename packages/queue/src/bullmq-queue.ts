@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { AssayError, jobId } from "@assay/core";
+import { jobId } from "@assay/core";
 import { type Job as BullJob, Queue, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import { within } from "./assert-redis.ts";
@@ -9,6 +9,7 @@ import { hangUp } from "./hang-up.ts";
 import { type ChunkData, type Lease, leaseJob } from "./lease-job.ts";
 import type { JobQueue, LeasedJob } from "./port.ts";
 import { rateLimited } from "./rate-limited.ts";
+import { redisError } from "./redis-error.ts";
 import { removeJobs } from "./remove-jobs.ts";
 import { untilOver } from "./until-over.ts";
 
@@ -103,8 +104,7 @@ export function bullmqQueue(options: BullmqOptions): JobQueue {
     try {
       return await within(work, limitMs);
     } catch (cause) {
-      const got = String((cause as { message?: unknown }).message ?? cause);
-      throw new AssayError("E_REDIS_UNAVAILABLE", `Redis does not take ${what}`, { where: name, got, cause });
+      throw redisError(`Redis does not take ${what}`, name, cause);
     }
   };
 

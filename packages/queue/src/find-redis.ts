@@ -8,6 +8,7 @@ import { AssayError } from "@assay/core";
 import { Redis, type RedisOptions } from "ioredis";
 import { within } from "./assert-redis.ts";
 import { hangUp } from "./hang-up.ts";
+import { redisError } from "./redis-error.ts";
 import { unpackRedis } from "./unpack-redis.ts";
 
 export interface FindRedisOptions {
@@ -55,7 +56,7 @@ const connection = {
  * A Redis for one process tree (DESIGN 7): the given one; else a private redis-server or valkey-server from PATH; else
  * Debian's package unpacked without root. Private ones listen on a unix socket only, keep nothing on disk (they are
  * filled from the store) and are emptied by a user that finds no other, so that no dead worker's lease is waited for.
- * Throws E_REDIS_UNAVAILABLE for a given one that does not answer, E_REDIS_MISSING when none can be had.
+ * Throws E_REDIS_UNAVAILABLE or E_DENIED for a given one that does not answer, E_REDIS_MISSING when none can be had.
  */
 export async function findRedis(options: FindRedisOptions): Promise<FoundRedis> {
   if (options.url !== undefined && options.url !== "") return given(options.url);
@@ -118,8 +119,8 @@ async function given(url: string): Promise<FoundRedis> {
     await probe.connect();
     await probe.ping();
   } catch (cause) {
-    const got = reason || String((cause as { message?: unknown }).message ?? cause);
-    throw new AssayError("E_REDIS_UNAVAILABLE", "Redis does not answer", { where, got, cause });
+    // what the connection complained about says more than that it is closed
+    throw redisError("Redis does not answer", where, cause, reason || undefined);
   } finally {
     hangUp(probe);
   }

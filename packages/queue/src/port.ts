@@ -7,7 +7,7 @@
  * while another worker is idle.
  *
  * No method ever rejects because the server is away for a while, except `add`, `missing`, `remove` and
- * `virtualTime`, which reject with AssayError E_REDIS_UNAVAILABLE so that `submit` can say so.
+ * `virtualTime`, which reject with AssayError E_REDIS_UNAVAILABLE so that `submit` can say so, or E_DENIED.
  */
 export interface JobQueue {
   readonly name: string;

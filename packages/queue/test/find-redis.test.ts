@@ -137,6 +137,22 @@ describe("a given Redis", () => {
     expect(JSON.stringify([failure.message, failure.where, failure.got])).not.toContain("secret");
   });
 
+  test("that refuses the password, or asks for one, is E_DENIED, and the password is not said", async () => {
+    const port = await freePort();
+    const flags = ["--port", String(port), "--bind", "127.0.0.1", "--requirepass", "right"];
+    const child = await startByHand(flags, { port, password: "right" }, (client) => client.ping());
+    try {
+      for (const user of [":wr0ng@", ""]) {
+        const url = `redis://${user}127.0.0.1:${port}`;
+        const failure = await findRedis({ ...server(), url }).catch((error) => error);
+        expect(failure).toMatchObject({ code: "E_DENIED", exit: 5, where: `redis://127.0.0.1:${port}` });
+        expect(JSON.stringify([failure.message, failure.where, failure.got])).not.toContain("wr0ng");
+      }
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
+
   test("is used as it is: not emptied, not ended", async () => {
     const port = await freePort();
     const child = await startByHand(["--port", String(port), "--bind", "127.0.0.1"], { port }, (client) =>
@@ -206,7 +222,7 @@ describe("unpackRedis", () => {
 /** A server that no findRedis started; resolves once `fill` has been done. */
 async function startByHand(
   flags: string[],
-  address: { path: string } | { port: number },
+  address: { path: string } | { port: number; password?: string },
   fill: (client: Redis) => Promise<unknown>,
 ): Promise<ChildProcess> {
   const { path, cacheDir } = privateServer();

@@ -1,4 +1,4 @@
-import { AssayError, isAssayError } from "@assay/core";
+import { AssayError, classifyError, isAssayError } from "@assay/core";
 
 /** Runs `work` unless the caller has stopped, and turns the system's errors into ours. */
 export async function callDirectory<T>(
@@ -14,7 +14,7 @@ export async function callDirectory<T>(
   } catch (cause) {
     if (isAssayError(cause)) throw cause;
     const code = codeOf(cause);
-    if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
+    if (classifyError(cause) === "denied") {
       throw new AssayError("E_DENIED", "the directory's rights do not allow this", {
         where,
         got: code,

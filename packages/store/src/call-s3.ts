@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { AssayError, isAssayError } from "@assay/core";
+import { AssayError, classifyError, isAssayError } from "@assay/core";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { atomicStores } from "./atomic-stores.ts";
 
@@ -65,21 +65,6 @@ export function statusOf(error: unknown): number | undefined {
   return (error as SdkError | null)?.$metadata?.httpStatusCode;
 }
 
-/** Waiting does not mend these; stores send some of them with status 400, versitygw the last one with 404. */
-const deniedNames = new Set([
-  "AccessDenied",
-  "AuthorizationHeaderMalformed",
-  "CredentialsProviderError",
-  "ExpiredToken",
-  "ExpiredTokenException",
-  "InvalidAccessKeyId",
-  "InvalidToken",
-  "SignatureDoesNotMatch",
-  "TokenProviderError",
-  "TokenRefreshRequired",
-  "XAdminUserNotFound",
-]);
-
 /** Told by name and status, never by class: tests run in another realm. */
 function translateS3Error(root: S3Root, action: string, where: string, cause: unknown): AssayError {
   if (isAssayError(cause)) return cause;
@@ -94,7 +79,7 @@ function translateS3Error(root: S3Root, action: string, where: string, cause: un
     const next = "set AWS_REGION to the bucket's region";
     return new AssayError("E_DENIED", "the bucket is in another region", { where: root.uri, got, cause, next });
   }
-  if (status === 401 || status === 403 || deniedNames.has(name)) {
+  if (classifyError(cause) === "denied") {
     const got = status === undefined ? message : `${status} ${name}`;
     return new AssayError("E_DENIED", `${action} is not allowed`, { where, got, cause });
   }
