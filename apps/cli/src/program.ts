@@ -103,7 +103,6 @@ export async function program(argv: readonly string[]): Promise<void> {
     .argument("<batch>");
   addRoot(addRedis(addWorker(retry)))
     .option("--status <names>", "only rows of these statuses (default: all that another ask may change)", collect, [])
-    .option("--recipe <file>", "principles by domain for records that bring none (see examples/recipes)")
     .option("--set <key=value>", "change one setting of the profile, such as max_tokens=32000 (repeatable)", keep, [])
     .option("--again", "another retry, where the same one is complete")
     .option("--engine <url>", "work on it here: engine URL, several separated by commas, or sim", collect, [])
@@ -332,6 +331,7 @@ function addPlan(command: Command): Command {
     .option("--profile <name>", "built-in profile or a file with one")
     .option("--model <name[@revision]>", "served name, and the revision you mean")
     .option("--principle <text>", "principle for records that bring none (repeatable)", keep, [])
+    .option("--recipe <file>", "principles by domain for records that bring none (see examples/recipes)")
     .option("--set <key=value>", "change one setting of the profile (repeatable)", keep, [])
     .option("--format <name>", "how the records are written (default: found by their fields; `assay plan` says it)")
     .option("--map <ours=theirs>", "names of fields, such as prompt=input,response=output", collect, [])

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { exitCode, toAssayError } from "@assay/core";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { program } from "../src/program.ts";
@@ -22,6 +23,9 @@ async function refusal(...words: string[]): Promise<{ code: string; exit: number
   return { code, exit, text: [message, expected, got, next].join(" ") };
 }
 
+const input = fileURLToPath(new URL("../../../examples/helpfulness.jsonl", import.meta.url));
+const recipe = fileURLToPath(new URL("../../../examples/recipes/rm-bench.json", import.meta.url));
+
 describe("what is typed wrongly is exit 2 and says what was meant", () => {
   test.each<[string, string[], string]>([
     ["a verb that is none", ["scoer"], "score"],
@@ -35,6 +39,13 @@ describe("what is typed wrongly is exit 2 and says what was meant", () => {
     ["a file of another kind", ["export", "latest", "out.xlsx"], "FILE.parquet"],
     ["neither model nor profile", ["plan", "x.jsonl"], "genrm-principle"],
     ["a profile without a model", ["submit", "x.jsonl", "--root", "r", "--profile", "yes-no"], "--model NAME"],
+    [
+      "two ways to choose principles",
+      ["plan", input, "--model", "simulator", "--recipe", recipe, "--principle", "x"],
+      "--recipe",
+    ],
+    ["a benchmark that is none", ["eval", "mt-bench", "latest"], "judgebench"],
+    ["batches and a score file", ["eval", "labels", "latest", "--scores", "x.jsonl"], "--scores FILE"],
     ["a root that is no place", ["ls", "--root", "ftp://x/y"], "s3://bucket/prefix"],
   ])("%s", async (_, words, text) => {
     const refused = await refusal(...words);
