@@ -102,14 +102,15 @@ function median(values: readonly number[]): number | null {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
 }
 
-/** The profile's own way, unless another one's worst round is faster than its best. */
+/** The profile's own way, unless in two rounds or more another one's worst is faster than its best. */
 function bestWay(reading: readonly BenchLine[], ways: readonly ReadWay[], own: ReadWay): ReadWay | null {
   const line = (way: ReadWay) => reading.find(({ name, ratio }) => name === way && ratio !== null);
   const ratio = (way: ReadWay): number => line(way)?.ratio ?? 0;
   const [fastest] = ways.filter((way) => line(way) !== undefined).toSorted((a, b) => ratio(b) - ratio(a));
   if (fastest === undefined) return null;
   const ownBest = line(own)?.ratio_range?.[1] ?? 0;
-  return (line(fastest)?.ratio_range?.[0] ?? 0) > ownBest ? fastest : own;
+  const isSure = (line(fastest)?.rounds ?? 0) > 1 || line(own) === undefined;
+  return isSure && (line(fastest)?.ratio_range?.[0] ?? 0) > ownBest ? fastest : own;
 }
 
 function adviseWay(reading: readonly BenchLine[], way: ReadWay | null, own: ReadWay): string[] {
@@ -127,10 +128,10 @@ function adviseWay(reading: readonly BenchLine[], way: ReadWay | null, own: Read
 function adviseSeed(reading: readonly BenchLine[]): string[] {
   const line = reading.find(({ name }) => name === seededReading);
   if (line?.ratio == null || line.ratio_range === null) return [];
-  // every round has to show it
-  return line.ratio_range[1] < 1 - noise
+  // every round has to show it, and one is none
+  return line.rounds > 1 && line.ratio_range[1] < 1 - noise
     ? [`leave --seed out unless you need it: ${line.ratio.toFixed(2)} of the speed without`]
-    : ["--seed costs nothing that every round shows"];
+    : [line.rounds > 1 ? "--seed costs nothing that every round shows" : "one round says nothing sure about --seed"];
 }
 
 function adviseInFlight(best: BenchLine | null, limiterStart: number | null, capacity: number | null): string[] {

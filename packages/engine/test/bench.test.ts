@@ -65,6 +65,14 @@ describe("the sum", () => {
     expect(sum({ [seededReading]: 70 }, wavers).advice).toContain("--seed costs nothing that every round shows");
   });
 
+  test("one round alone advises no change", () => {
+    const measured = plan.cells.slice(0, 4).map((cell): BenchMeasured => {
+      const figures = { tokensPerSecond: cell.name === "ids" ? 90 : 50, rowsPerSecond: 1 };
+      return { cell, ...figures, failed: 0, failure: null, cachedShare: 0.9, preemptionsPerRow: 0 };
+    });
+    expect(sumUpBench(start, measured, { ways: asked.ways, own: "two-step" }).way).toBe("two-step");
+  });
+
   test("a bench that was stopped sums up what there is", () => {
     const none = sumUpBench(start, [], { ways: asked.ways, own: "two-step" });
     expect(none).toMatchObject({ reading: [], in_flight: [], best: null, way: null, advice: [] });

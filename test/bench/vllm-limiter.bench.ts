@@ -1,0 +1,194 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, openSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { engineAgentOptions, openEngines } from "@assay/engine/openai";
+import { Agent } from "undici";
+
+/**
+ * The limiter on a real vLLM (CPU build, the judge of test/conformance) whose KV cache holds about four rows
+ * (--num-gpu-blocks-override 48), beside five fixed settings; and what two steps cost when the cache overflows. Ratios of
+ * one run: look at the load average before believing them. Installs vLLM as `npm run test:vllm` does.
+ * `npm run bench test/bench/vllm-limiter.bench.ts [rows] [tokens] [URL of a server that runs already]`
+ */
+
+const rows = Number(process.argv[2] ?? 24);
+const answerTokens = Number(process.argv[3] ?? 1_000);
+const runs = process.argv[4];
+const fixed = [1, 2, 3, 4, 8];
+const lookEveryMs = 1_000;
+const verdictTokens = { end: 151_668, tail: [151_668, 271, 19_357, 11_213, 29_564, 25], ids: [7_414, 2_308] };
+
+interface Measured {
+  readonly name: string;
+  readonly rowsPerSecond: number;
+  readonly preemptions: number;
+  readonly cachedShare: number | null;
+}
+
+const scratch = mkdtempSync(join(tmpdir(), "assay-bench-"));
+const started: { server?: ChildProcess } = {};
+let begun = Date.now() % 100_000;
+try {
+  const url = runs ?? (await startServer());
+  await ask(url, "two-step");
+  console.log(`${rows} rows of ${answerTokens} tokens, load average ${loadavg()[0]?.toFixed(1)}`);
+  const settings: Measured[] = [];
+  for (const inFlight of fixed) settings.push(await measure(url, `fixed ${inFlight}`, inFlight, "two-step"));
+  const limiter = await measure(url, "limiter", null, "two-step");
+  const best = settings.toSorted((a, b) => b.rowsPerSecond - a.rowsPerSecond)[0];
+  console.log(
+    `limiter ${ratio(limiter, best)} of the best fixed (${best?.name}; goal 0.95); load average ${loadavg()[0]?.toFixed(1)}`,
+  );
+  for (const inFlight of [3, 8]) {
+    const two = await measure(url, `${inFlight} in flight, two steps`, inFlight, "two-step");
+    const ids = await measure(url, `${inFlight} in flight, exact ids`, inFlight, "ids");
+    console.log(`${inFlight} in flight: two steps ${ratio(two, ids)} of exact ids`);
+  }
+} finally {
+  if (started.server?.pid !== undefined) {
+    try {
+      process.kill(-started.server.pid, "SIGKILL");
+    } catch {
+      // it has ended already
+    }
+  }
+  rmSync(scratch, { recursive: true, force: true });
+}
+
+function ratio(one: Measured, other: Measured | undefined): string {
+  return (one.rowsPerSecond / (other?.rowsPerSecond ?? Number.NaN)).toFixed(2);
+}
+
+/** As many rows in flight as the product's pool gives slots; the second half is measured, when the limiter has settled. */
+async function measure(url: string, name: string, inFlight: number | null, way: "two-step" | "ids"): Promise<Measured> {
+  const agent = new Agent(engineAgentOptions());
+  const engines = openEngines({ urls: [url], agent, apiKey: null, inFlight, lookEveryMs, onWarning: console.error });
+  // the limit is blind until the first look
+  if (inFlight === null) while (engines.pool.capacity === 32) await sleep(50);
+  const shares: number[] = [];
+  let ended = 0;
+  let half = { at: 0, preemptions: 0 };
+  await Promise.all(
+    Array.from({ length: rows }, async () => {
+      const slot = await engines.pool.acquire("bench", new AbortController().signal);
+      const share = await ask(url, way).finally(() => slot.release());
+      ended += 1;
+      if (ended === rows >> 1) half = { at: performance.now(), preemptions: await preemptions(url) };
+      if (share !== null) shares.push(share);
+    }),
+  );
+  const seconds = (performance.now() - half.at) / 1_000;
+  const measured = {
+    name,
+    rowsPerSecond: (rows - (rows >> 1)) / seconds,
+    preemptions: (await preemptions(url)) - half.preemptions,
+    cachedShare: shares.length === 0 ? null : shares.reduce((sum, share) => sum + share, 0) / shares.length,
+  };
+  const limit = inFlight === null ? `, limit ${engines.pool.capacity} at the end` : "";
+  console.log(
+    `  ${name.padEnd(26)} ${measured.rowsPerSecond.toFixed(2)} rows/s   ${measured.preemptions} preemptions in ${rows - (rows >> 1)} rows   cached share ${measured.cachedShare?.toFixed(2) ?? "-"}${limit}`,
+  );
+  await engines.close();
+  await agent.destroy();
+  return measured;
+}
+
+/** One row of exactly so many tokens; of two steps, the cached share of the second request. */
+async function ask(url: string, way: "two-step" | "ids"): Promise<number | null> {
+  begun += 1;
+  const messages = [
+    { role: "user", content: `question ${begun} `.repeat(40) },
+    { role: "assistant", content: `a${begun} `.repeat(100) },
+    { role: "principle", content: "p" },
+  ];
+  const chat = await post(url, "/v1/chat/completions", {
+    messages,
+    max_tokens: answerTokens,
+    min_tokens: answerTokens,
+    logit_bias: { [verdictTokens.end]: -100 },
+    ...(way === "ids"
+      ? { logprobs: true, top_logprobs: 0, logprob_token_ids: verdictTokens.ids }
+      : { return_token_ids: true }),
+  });
+  if (way === "ids") return null;
+  const prompt = [...(chat.prompt_token_ids ?? []), ...(chat.choices[0]?.token_ids ?? []), ...verdictTokens.tail];
+  const read = await post(url, "/v1/completions", {
+    prompt,
+    max_tokens: 1,
+    logprobs: 0,
+    logprob_token_ids: verdictTokens.ids,
+  });
+  return (read.usage.prompt_tokens_details?.cached_tokens ?? 0) / prompt.length;
+}
+
+interface Answer {
+  readonly prompt_token_ids?: number[];
+  readonly choices: { readonly token_ids?: number[] }[];
+  readonly usage: { readonly prompt_tokens_details?: { readonly cached_tokens: number } | null };
+}
+
+async function post(url: string, path: string, fields: object): Promise<Answer> {
+  const response = await fetch(url + path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model: "judge", temperature: 0, ...fields }),
+  });
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${(await response.text()).slice(0, 300)}`);
+  return (await response.json()) as Answer;
+}
+
+async function preemptions(url: string): Promise<number> {
+  const page = await (await fetch(`${url}/metrics`)).text();
+  return Number(/^vllm:num_preemptions_total\{.*\} (\S+)$/m.exec(page)?.[1]);
+}
+
+async function startServer(): Promise<string> {
+  const folder = execFileSync("sh", ["test/conformance/set-up.sh"], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  }).trim();
+  const port = await freePort();
+  const flags = ["--max-model-len", "4096", "--dtype", "bfloat16", "--enforce-eager"];
+  const log = join(scratch, "vllm.log");
+  const server = spawn(
+    join(folder, "bin/python"),
+    [
+      ...["-m", "vllm.entrypoints.openai.api_server", "--model", join(folder, "judge"), "--served-model-name", "judge"],
+      ...["--host", "127.0.0.1", "--port", String(port), ...flags],
+      ...["--enable-prompt-tokens-details", "--num-gpu-blocks-override", "48"],
+    ],
+    {
+      // a group of its own: its engine goes with it
+      detached: true,
+      stdio: ["ignore", openSync(log, "w"), openSync(log, "a")],
+      env: {
+        ...process.env,
+        HF_HUB_OFFLINE: "1",
+        VLLM_NO_USAGE_STATS: "1",
+        DO_NOT_TRACK: "1",
+        VLLM_CPU_KVCACHE_SPACE: "1",
+        VLLM_CACHE_ROOT: join(scratch, "cache"),
+      },
+    },
+  );
+  started.server = server;
+  const url = `http://127.0.0.1:${port}`;
+  for (const end = Date.now() + 900_000; Date.now() < end; await sleep(500)) {
+    const health = await fetch(`${url}/health`).catch(() => null);
+    if (health?.ok === true) return url;
+    if (server.exitCode !== null) throw new Error(`vLLM ended: ${execFileSync("tail", ["-n", "20", log])}`);
+  }
+  throw new Error("vLLM does not come up within 15 minutes");
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}
