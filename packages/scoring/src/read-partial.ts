@@ -26,6 +26,8 @@ export interface PartialChunk {
   readonly rows: ReadonlyMap<number, ResultRow>;
   /** checkpoints that are torn, foreign or of another pin, or hold a row that is not the chunk's: nothing of them counts */
   readonly ignored: number;
+  /** checkpoints and markers, in key order */
+  readonly files: readonly PartialFile[];
 }
 
 /** The markers and checkpoints of a chunk, in key order. One LIST. */
@@ -53,9 +55,8 @@ export async function readPartial(
   chunk: number,
   lines: readonly RowsLine[],
 ): Promise<PartialChunk> {
-  const keys = (await listPartial(store, file.batch, chunk))
-    .filter(({ kind }) => kind === "rows")
-    .map(({ key }) => key);
+  const files = await listPartial(store, file.batch, chunk);
+  const keys = files.filter(({ kind }) => kind === "rows").map(({ key }) => key);
   const expected = { batch_sha256: file.sha256, format: file.format, pin_sha256: pinSha256(pin) };
   const asked = linesByRow(lines);
   const isOfChunk = (row: ResultRow): boolean => {
@@ -74,7 +75,7 @@ export async function readPartial(
   const rows = new Map<number, ResultRow>();
   for (const row of checkpoints.flatMap((checkpoint) => checkpoint ?? []))
     if (!rows.has(row.row_index)) rows.set(row.row_index, row);
-  return { rows, ignored: checkpoints.filter((checkpoint) => checkpoint === null).length };
+  return { rows, ignored: checkpoints.filter((checkpoint) => checkpoint === null).length, files };
 }
 
 /** Each row as a line of its own. */

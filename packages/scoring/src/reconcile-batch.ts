@@ -1,4 +1,4 @@
-import { type BatchFile, chunksInOrder, isRunnable } from "@assay/core";
+import { type BatchFile, chunksInOrder, isRunnable, partialPrefix, readPartialKey } from "@assay/core";
 import type { Job, JobQueue } from "@assay/queue";
 import type { ObjectStore } from "@assay/store";
 import { readControl } from "./control-log.ts";
@@ -13,7 +13,7 @@ export const windowChunks = 5_000;
 /**
  * The one function behind submit, resume and "Redis was wiped": plan minus shards = jobs to have. Adds the jobs of
  * missing chunks that are in no list of the queue, in the batch's own order, a job in limbo being removed first
- * (protocol V5). Idempotent; anybody may run it at any time, several at once included. Adds nothing for a batch that is
+ * (protocol V5), and chunks that nobody has begun first. Idempotent; anybody may run it at any time, several at once included. Adds nothing for a batch that is
  * paused or ended. Returns the number of missing chunks, 0 when the batch is ready to be finalized.
  */
 export async function reconcileBatch(store: ObjectStore, queue: JobQueue, file: BatchFile): Promise<number> {
@@ -22,7 +22,7 @@ export async function reconcileBatch(store: ObjectStore, queue: JobQueue, file: 
   if (!isRunnable(control.state)) return missing.length;
   const next = chunksInOrder(file).filter((chunk) => done[chunk] !== 1);
   const wanted = Array.from(next.subarray(0, windowChunks), (chunk): Job => ({ batch: file.batch, chunk }));
-  const absent = await queue.missing(wanted);
+  const absent = await freshFirst(store, wanted, await queue.missing(wanted));
   if (absent.length > 0) {
     await queue.remove(absent);
     const start = await queue.virtualTime();
@@ -31,6 +31,22 @@ export async function reconcileBatch(store: ObjectStore, queue: JobQueue, file: 
     await queue.add(absent.map((job, k) => ({ ...job, priority: priorityOf(start, waiting + k, control.weight) })));
   }
   return missing.length;
+}
+
+/**
+ * The jobs that the queue has lost, those first that nobody has begun: after a wipe the others may still be in the
+ * hands of workers that go on (protocol V17), and idle engines are to take fresh chunks. As long as the head of the line
+ * is known to the queue nothing was lost, and partial/, which is long in a large batch, is not listed.
+ */
+async function freshFirst(store: ObjectStore, wanted: readonly Job[], absent: readonly Job[]): Promise<Job[]> {
+  const [head] = wanted;
+  if (head === undefined || !absent.some(({ chunk }) => chunk === head.chunk)) return [...absent];
+  const begun = new Set<number>();
+  for await (const { key } of store.list(partialPrefix(head.batch))) {
+    const file = readPartialKey(key);
+    if (file?.kind === "start") begun.add(file.chunk);
+  }
+  return [...absent.filter(({ chunk }) => !begun.has(chunk)), ...absent.filter(({ chunk }) => begun.has(chunk))];
 }
 
 /** Long enough for everybody who heard of a new weight to ask for this courtesy. */

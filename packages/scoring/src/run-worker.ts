@@ -1,12 +1,4 @@
-import {
-  type AssayError,
-  type BatchFile,
-  isRunnable,
-  parentOfRetry,
-  shardKey,
-  successKey,
-  toAssayError,
-} from "@assay/core";
+import { type AssayError, type BatchFile, isRunnable, parentOfRetry, successKey, toAssayError } from "@assay/core";
 import type { DecodeKeys, DecodeShard, EncodeShard } from "@assay/datasets";
 import type { EnginePool } from "@assay/engine";
 import type { JobQueue, LeasedJob } from "@assay/queue";
@@ -66,6 +58,7 @@ const reconcileEveryMs = 120_000;
 const reconcileWhenEmptyMs = 3_000;
 /** A nudge may be lost: running chunks look at their batch's control log this often. */
 const lookAgainMs = 30_000;
+const hasShard: ReadonlySet<ChunkOutcome["kind"]> = new Set(["committed", "lost-race", "exists"]);
 /** A batch whose engines do not fit (pin, probe) is left alone this long, so that its jobs do not spin. */
 const leaveAloneMs = 60_000;
 /** Before a chunk is tried again whose engines did not answer the probe. */
@@ -279,7 +272,6 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
     const startedAt = clock.now();
     const controller = new AbortController();
     running.set(leased, { batch, controller });
-    leased.onRefused(() => void lookAtShard());
     try {
       const signal = AbortSignal.any([giveBack, controller.signal]);
       const outcome = await scoreChunk(ports, context, chunk, {
@@ -289,21 +281,16 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
         software: options.software,
         onLined: lined,
         onAway: onAway("store"),
+        onRefused: (listener) => leased.onRefused(listener),
       });
       options.onEvent({ type: "chunk", batch, chunk, outcome, ms: clock.now() - startedAt });
       if (outcome.kind === "failed-as-a-whole") await pause(batch, outcome.reason);
       await leased.done();
-      if (outcome.kind !== "not-runnable" && outcome.kind !== "failed-as-a-whole") await noteDone(context, chunk);
+      if (hasShard.has(outcome.kind)) await noteDone(context, chunk);
     } catch (error) {
       await endOfChunk(leased, toAssayError(error), controller.signal);
     } finally {
       running.delete(leased);
-    }
-
-    /** The lease is lost to a server that answers: stop when somebody else has committed; else go on and commit. */
-    async function lookAtShard(): Promise<void> {
-      const shard = await store.head(shardKey(batch, chunk)).catch(() => null);
-      if (shard !== null) controller.abort();
     }
   }
 

@@ -34,12 +34,12 @@ export interface RowSaver {
  * A saver for the attempt `attempt`, whose `rows` rows are all that are missing: with the last of them the commit
  * follows, so that a chunk that ends soon costs no checkpoint. Rows that are not worth keeping are left out. Checkpoints
  * are never overwritten and never deleted here. A store that is away is asked again 30 s later (`onAway`); any other
- * refusal goes to `onError` once.
+ * refusal goes to `onError`. `onSaved` hears of each checkpoint.
  */
 export function saveRows(
   ports: { store: ObjectStore; clock: Clock },
   of: { file: BatchFile; pin: Pin; chunk: number; attempt: string; rows: number },
-  tell: { onAway: (error: AssayError) => void; onError: (error: unknown) => void },
+  tell: { onSaved: () => void; onAway: (error: AssayError) => void; onError: (error: unknown) => void },
 ): RowSaver {
   const { store, clock } = ports;
   const header = {
@@ -71,6 +71,7 @@ export function saveRows(
     seq += 1;
     try {
       await store.putIfAbsent(key, await zip(encodeCheckpoint(header, rows)));
+      tell.onSaved();
     } catch (error) {
       unsaved = [...rows, ...unsaved];
       if (!isAssayError(error, "E_STORE_UNAVAILABLE")) return tell.onError(error);

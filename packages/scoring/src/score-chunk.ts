@@ -17,6 +17,7 @@ import type { EnginePool } from "@assay/engine";
 import type { ObjectStore } from "@assay/store";
 import type { RowPorts } from "./ask-row.ts";
 import type { BatchContext } from "./batch-context.ts";
+import { type ChunkAttempt, startAttempt } from "./chunk-attempt.ts";
 import type { Clock } from "./clock.ts";
 import { commitShard } from "./commit-shard.ts";
 import { readControl } from "./control-log.ts";
@@ -28,7 +29,7 @@ import { waitForStore } from "./wait-for-store.ts";
 
 export type ChunkOutcome =
   /**
-   * "committed": our shard won; "lost-race": another worker's did, ours was dropped. Of the rows `reused` came from
+   * "committed": our shard won; "lost-race": another worker's did, ours was dropped. Of the rows `saved` came from
    * checkpoints and cost no tokens here; `ignored` checkpoints could not be used.
    */
   | {
@@ -36,11 +37,13 @@ export type ChunkOutcome =
       readonly rows: number;
       readonly ok: number;
       readonly tokens: number;
-      readonly reused: number;
+      readonly saved: number;
       readonly ignored: number;
     }
   /** the shard was there before anything was asked */
   | { readonly kind: "exists" }
+  /** the lease was lost, and another worker has begun or committed the chunk: what had finished is saved for it */
+  | { readonly kind: "overtaken" }
   /** the batch is paused, cancelled or complete */
   | { readonly kind: "not-runnable" }
   /** every asked row ended in one engine-side class: nothing is committed, the batch has to stop (DESIGN 4) */
@@ -64,6 +67,8 @@ export interface ChunkOptions {
   /** called once the rows stand in line for slots, which is when the worker may take its next chunk */
   readonly onLined: () => void;
   readonly onAway: (error: AssayError) => void;
+  /** calls back when a queue that answers does not know the lease any more */
+  readonly onRefused: (listener: () => void) => void;
 }
 
 /**
@@ -89,13 +94,28 @@ export async function scoreChunk(
 
   const lines = await waitForStore(() => readRows(store, file, chunk), wait);
   const saved = await waitForStore(() => readPartial(store, file, pin, chunk, lines), wait);
+  const attempt = startAttempt(store, { file, chunk, id: clock.random(), found: saved.files }, wait);
   const stop = new AbortController();
   let unsaveable: { error: unknown } | null = null;
+  let refused = false;
+  let overtaken = false;
+  /** A wiped Redis refuses everybody and stops nobody; a zombie stops in the same second. */
+  const look = async (): Promise<void> => {
+    overtaken ||= await attempt.isOvertaken();
+    if (overtaken) stop.abort();
+  };
+  options.onRefused(() => {
+    refused = true;
+    void look();
+  });
   const missing = lines.flatMap((line) => (isBadLine(line) ? [] : line.principles)).length - saved.rows.size;
   const saver = saveRows(
     ports,
-    { file, pin, chunk, attempt: clock.random(), rows: missing },
+    { file, pin, chunk, attempt: attempt.id, rows: missing },
     {
+      onSaved: () => {
+        if (refused) void look();
+      },
       onAway: options.onAway,
       onError: (error) => {
         unsaveable ??= { error };
@@ -104,10 +124,14 @@ export async function scoreChunk(
     },
   );
   try {
-    const rows = await askMissing(ports, context, lines, saved.rows, saver, stop, options);
-    return await commit(ports, context, chunk, rows, saved, { ...options, wait });
+    const rows = await askMissing(ports, context, lines, saved.rows, { saver, attempt, stop }, options);
+    const outcome = await commit(ports, context, chunk, rows, saved, { ...options, wait });
+    if (outcome.kind === "failed-as-a-whole") await attempt.end();
+    return outcome;
   } catch (error) {
     if (!options.abort.aborted) await saver.save();
+    await attempt.end();
+    if (overtaken) return { kind: "overtaken" };
     throw unsaveable === null ? error : (unsaveable as { error: unknown }).error;
   } finally {
     await saver.close();
@@ -120,8 +144,7 @@ async function askMissing(
   context: BatchContext,
   lines: readonly RowsLine[],
   saved: PartialChunk["rows"],
-  saver: RowSaver,
-  stop: AbortController,
+  { saver, attempt, stop }: { saver: RowSaver; attempt: ChunkAttempt; stop: AbortController },
   options: ChunkOptions,
 ): Promise<ResultRow[]> {
   const { clock } = ports;
@@ -130,7 +153,16 @@ async function askMissing(
   // every row that waits listens to them: no leak, whatever Node 20 says from the eleventh on
   setMaxListeners(0, signal, waiting);
   const pool: RowPorts["pool"] = {
-    acquire: (batch, _signal, prefix) => ports.pool.acquire(batch, waiting, prefix),
+    async acquire(batch, _signal, prefix) {
+      const slot = await ports.pool.acquire(batch, waiting, prefix);
+      try {
+        await attempt.begin();
+        return slot;
+      } catch (error) {
+        slot.release();
+        throw error;
+      }
+    },
     fence: (batch, origin, reason) => ports.pool.fence(batch, origin, reason),
   };
   const rowPorts: RowPorts = { pool, clock, startedAt: clock.now(), signal };
@@ -173,7 +205,7 @@ async function commit(
     rows: rows.length,
     ok: rows.filter(({ status }) => status === "ok").length,
     tokens: asked.reduce((sum, row) => sum + (row.completion_tokens ?? 0), 0),
-    reused: saved.rows.size,
+    saved: saved.rows.size,
     ignored: saved.ignored,
   };
 }

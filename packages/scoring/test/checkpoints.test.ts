@@ -1,5 +1,5 @@
 import { gunzipSync, gzipSync } from "node:zlib";
-import { AssayError, type BatchFile, chunkPartialPrefix, type ResultRow, shardKey } from "@assay/core";
+import { AssayError, type BatchFile, chunkPartialPrefix, type ResultRow, readPartialKey, shardKey } from "@assay/core";
 import { decodeShard, encodeShard } from "@assay/datasets";
 import { type ManualClock, manualClock, memoryStore } from "@assay/testkit";
 import { describe, expect, test } from "@jest/globals";
@@ -44,6 +44,7 @@ function attempt(
   const stop = new AbortController();
   const abort = new AbortController();
   let away = 0;
+  let refuse = (): void => {};
   const { slots = 1_000, yes } = options;
   const pool = scriptedPool({ script, slots, ...(yes === undefined ? {} : { yes }) });
   const faulty = faultyStore(
@@ -60,9 +61,12 @@ function attempt(
     onAway: () => {
       away += 1;
     },
+    onRefused: (listener) => {
+      refuse = listener;
+    },
   }).catch((error: unknown) => String((error as AssayError).code));
   const chats = (): string[] => pool.log.filter(({ kind }) => kind === "chat").map(({ row }) => row);
-  return { drain, stop, abort, ended, pool, chats, away: () => away };
+  return { drain, stop, abort, ended, pool, chats, away: () => away, refuse: () => refuse() };
 }
 
 const partial = ({ objects }: Memory, file: BatchFile): string[] =>
@@ -82,7 +86,7 @@ describe("checkpoints: when", () => {
   test("after 64 rows, without the clock moving; none for the last rows, whose commit follows", async () => {
     const chunk = await open(chunkOf(200));
     const { ended } = attempt(chunk, () => "verdict", { slots: 10 });
-    expect(await ended).toMatchObject({ kind: "committed", rows: 200, reused: 0 });
+    expect(await ended).toMatchObject({ kind: "committed", rows: 200, saved: 0 });
     const counts = partial(chunk.store, chunk.file).map((key) => rowsIn(chunk.store, key).length);
     // one per 64 rows at most, each taking all that has finished by then
     expect(counts.length).toBeLessThanOrEqual(3);
@@ -130,7 +134,7 @@ describe("checkpoints: the next attempt", () => {
     first.stop.abort();
     expect(await first.ended).toBe("E_ABORTED");
     const second = attempt(chunk, () => "verdict");
-    expect(await second.ended).toMatchObject({ kind: "committed", rows: 90, ok: 90, reused: 60, ignored: 0 });
+    expect(await second.ended).toMatchObject({ kind: "committed", rows: 90, ok: 90, saved: 60, ignored: 0 });
     expect(second.chats().map((row) => Number(/p(\d+)/.exec(row)?.[1]) % 3)).toEqual(Array(30).fill(0));
     expect(await shard(chunk.store, chunk.file)).toEqual(await shard(whole.store, whole.file));
     expect(await verifyBatch({ store: chunk.store, decodeShard }, chunk.file.batch)).toMatchObject({ broken: null });
@@ -145,7 +149,7 @@ describe("checkpoints: the next attempt", () => {
     first.stop.abort();
     expect(await first.ended).toBe("E_ABORTED");
     const second = attempt(chunk, () => "hang");
-    expect(await second.ended).toMatchObject({ kind: "committed", reused: 10, tokens: 0 });
+    expect(await second.ended).toMatchObject({ kind: "committed", saved: 10, tokens: 0 });
     expect(second.pool.log).toEqual([]);
   });
 
@@ -163,7 +167,7 @@ describe("checkpoints: the next attempt", () => {
     await a.ended;
     expect(partial(chunk.store, chunk.file)).toHaveLength(2);
     const third = attempt(chunk, () => "verdict");
-    expect(await third.ended).toMatchObject({ kind: "committed", reused: 2 });
+    expect(await third.ended).toMatchObject({ kind: "committed", saved: 2 });
     // attempt ids count up: the first in key order is a's
     expect((await shard(chunk.store, chunk.file)).map(({ answer }) => answer).slice(0, 2)).toEqual([" Yes", " Yes"]);
   });
@@ -177,7 +181,7 @@ describe("checkpoints: the next attempt", () => {
     first.stop.abort();
     await first.ended;
     const second = attempt(chunk, () => "verdict");
-    expect(await second.ended).toMatchObject({ kind: "committed", reused: 5, ok: 7 });
+    expect(await second.ended).toMatchObject({ kind: "committed", saved: 5, ok: 7 });
     const statuses = (await shard(chunk.store, chunk.file)).map(({ status }) => status);
     expect(statuses.slice(0, 4)).toEqual(["ok", "ok", "too_long", "truncated"]);
   });
@@ -222,20 +226,20 @@ describe("checkpoints: what is never trusted", () => {
     expect(Buffer.compare(bytes, gzipSync(chunk.text))).not.toBe(0);
     chunk.store.objects.set(chunk.key, bytes);
     const second = attempt(chunk, () => "verdict");
-    expect(await second.ended).toMatchObject({ kind: "committed", ok: 5, reused: 0, ignored: 1 });
+    expect(await second.ended).toMatchObject({ kind: "committed", ok: 5, saved: 0, ignored: 1 });
     expect(second.chats()).toHaveLength(5);
   });
 
   test("one of another pin: its rows are asked again", async () => {
     const chunk = await saved();
     const second = attempt(chunk, () => "verdict", { context: { pin: { ...pin, revision: "v2" } } });
-    expect(await second.ended).toMatchObject({ kind: "committed", reused: 0, ignored: 1 });
+    expect(await second.ended).toMatchObject({ kind: "committed", saved: 0, ignored: 1 });
   });
 
   test("strangers' files are no checkpoints, and what was saved is not removed", async () => {
     const chunk = await saved();
     chunk.store.objects.set(`${chunk.file.batch}/partial/000000/notes.txt`, Buffer.from("hello"));
-    expect(await attempt(chunk, () => "verdict").ended).toMatchObject({ reused: 4, ignored: 0 });
+    expect(await attempt(chunk, () => "verdict").ended).toMatchObject({ saved: 4, ignored: 0 });
     expect(partial(chunk.store, chunk.file)).toEqual([chunk.key]);
     const report = await verifyBatch({ store: chunk.store, decodeShard }, chunk.file.batch);
     expect(report.broken).toBeNull();
@@ -246,7 +250,7 @@ describe("checkpoints: a store that is away, and the end", () => {
   const ofPartial =
     (befall: Befalls) =>
     ({ kind, key }: StoreOperation): Befalls =>
-      kind === "put" && key.includes("/partial/") ? befall : null;
+      kind === "put" && key.endsWith(".jsonl.gz") ? befall : null;
 
   test.each(["before", "after"] as const)(
     "a put that fails (%s it took place) is done again later; no row is lost",
@@ -265,7 +269,7 @@ describe("checkpoints: a store that is away, and the end", () => {
       await until(() => partial(chunk.store, chunk.file).length === (when === "after" ? 3 : 1));
       first.abort.abort();
       expect(await first.ended).toBe("E_ABORTED");
-      expect(await attempt(chunk, () => "verdict").ended).toMatchObject({ kind: "committed", reused: 2 });
+      expect(await attempt(chunk, () => "verdict").ended).toMatchObject({ kind: "committed", saved: 2 });
     },
   );
 
@@ -286,5 +290,126 @@ describe("checkpoints: a store that is away, and the end", () => {
     first.abort.abort();
     expect(await first.ended).toBe("E_ABORTED");
     expect(partial(chunk.store, chunk.file)).toEqual([]);
+  });
+});
+
+describe("markers of an attempt", () => {
+  const markers = ({ objects }: Memory, file: BatchFile): string[] =>
+    [...objects.keys()].flatMap((key) => {
+      const found = readPartialKey(key);
+      return found === null || found.kind === "rows" || !key.startsWith(file.batch) ? [] : [found.kind];
+    });
+
+  test(".start stands before the first row is sent, and the shard is the end", async () => {
+    const chunk = await open(chunkOf(5));
+    const seen: string[][] = [];
+    const { ended } = attempt(chunk, () => {
+      seen.push(markers(chunk.store, chunk.file));
+      return "verdict";
+    });
+    expect(await ended).toMatchObject({ kind: "committed" });
+    expect(seen).toEqual(Array(10).fill(["start"]));
+    expect(markers(chunk.store, chunk.file)).toEqual(["start"]);
+  });
+
+  test("a chunk that waits for an engine has not begun: who is killed there charges nobody", async () => {
+    const chunk = await open(chunkOf(5));
+    const { stop, ended, pool } = attempt(chunk, () => "verdict", { slots: 0 });
+    await until(() => pool.waiting === 5);
+    stop.abort();
+    expect(await ended).toBe("E_ABORTED");
+    expect(markers(chunk.store, chunk.file)).toEqual([]);
+  });
+
+  test.each(["drain", "stop", "abort"] as const)("%s: .end, since nothing died", async (how) => {
+    const chunk = await open(chunkOf(5));
+    const one = attempt(chunk, (ask) => (number(ask) === 1 && how !== "drain" ? "hang" : "verdict"), { slots: 2 });
+    await until(() => one.pool.log.length > 0);
+    one[how].abort();
+    expect(await one.ended).toBe("E_ABORTED");
+    expect(markers(chunk.store, chunk.file)).toEqual(["start", "end"]);
+  });
+
+  test("failed as a whole and fenced: .end, too", async () => {
+    for (const say of ["rejected", "denied"] as const) {
+      const chunk = await open(chunkOf(20));
+      await attempt(chunk, () => say).ended;
+      expect(markers(chunk.store, chunk.file)).toEqual(["start", "end"]);
+    }
+  });
+});
+
+describe("a lease that is refused", () => {
+  async function hanging() {
+    const chunk = await open(chunkOf(4));
+    const one = attempt(chunk, (ask) => (number(ask) < 2 ? "verdict" : "hang"));
+    await until(() => one.pool.inFlight() === 2);
+    return { chunk, one };
+  }
+  const turns = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i += 1) await turn();
+  };
+
+  test("by a wiped Redis: nobody else has begun, so it goes on and commits", async () => {
+    const chunk = await open(chunkOf(4));
+    const one = attempt(chunk, () => "verdict", { slots: 1 });
+    await until(() => one.pool.log.length === 3);
+    one.refuse();
+    expect(await one.ended).toMatchObject({ kind: "committed", rows: 4 });
+    expect(one.pool.log).toHaveLength(8);
+  });
+
+  test("with a younger attempt in the store: saves what has finished, stops, and the younger one goes on", async () => {
+    const { chunk, one } = await hanging();
+    const two = attempt(chunk, () => "hang");
+    await until(() => two.pool.inFlight() === 4);
+    one.refuse();
+    expect(await one.ended).toEqual({ kind: "overtaken" });
+    expect(partial(chunk.store, chunk.file)).toHaveLength(1);
+    // the younger one's lease is refused, too: the older one that it knew of is no reason to stop
+    two.refuse();
+    await turns(20);
+    expect(two.pool.inFlight()).toBe(4);
+    two.stop.abort();
+    await two.ended;
+    expect(await attempt(chunk, () => "verdict").ended).toMatchObject({ kind: "committed", saved: 2 });
+  });
+
+  test("looks again at each checkpoint: a younger attempt that came later stops it then", async () => {
+    const { chunk, one } = await hanging();
+    one.refuse();
+    await turns(20);
+    expect(one.pool.inFlight()).toBe(2);
+    const two = attempt(chunk, () => "hang");
+    await until(() => two.pool.inFlight() === 4);
+    await chunk.clock.advance(saveEveryMs);
+    expect(await one.ended).toEqual({ kind: "overtaken" });
+    two.stop.abort();
+    await two.ended;
+  });
+
+  test("with the shard there: stops", async () => {
+    const { chunk, one } = await hanging();
+    chunk.store.objects.set(shardKey(chunk.file.batch, 0), new Uint8Array(1));
+    one.refuse();
+    expect(await one.ended).toEqual({ kind: "overtaken" });
+  });
+
+  test("a store that does not answer is no reason to stop", async () => {
+    const chunk = await open(chunkOf(4));
+    let away = false;
+    const one = attempt(chunk, (ask) => (number(ask) < 2 ? "verdict" : "hang"), {
+      befalls: () => (away ? "before" : null),
+    });
+    await until(() => one.pool.inFlight() === 2);
+    const two = attempt(chunk, () => "hang");
+    await until(() => two.pool.inFlight() === 4);
+    away = true;
+    one.refuse();
+    await turns(20);
+    expect(one.pool.inFlight()).toBe(2);
+    one.abort.abort();
+    two.abort.abort();
+    await Promise.all([one.ended, two.ended]);
   });
 });

@@ -37,6 +37,7 @@ beforeAll(async () => {
     software: "0.0.0-test",
     onLined: () => {},
     onAway: () => {},
+    onRefused: () => {},
   };
   for (const chunk of file.chunks.keys()) await scoreChunk(ports, contextOf(file), chunk, options);
   scored = new Map(store.objects);

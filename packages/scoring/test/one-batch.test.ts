@@ -196,6 +196,7 @@ describe("pause and cancel", () => {
       software: "0.0.0-test",
       onLined: () => {},
       onAway: () => {},
+      onRefused: () => {},
     });
     await asked.promise;
     await control(store, file, { state: "cancelled" });

@@ -2,10 +2,12 @@ import {
   AssayError,
   type BatchFile,
   type ControlState,
+  checkpointKey,
   chunksInOrder,
   isAssayError,
   sha256,
   shardKey,
+  startKey,
 } from "@assay/core";
 import type { Job, JobQueue } from "@assay/queue";
 import { inProcessQueue } from "@assay/queue/in-process";
@@ -241,5 +243,30 @@ describe("reconcile-batch", () => {
     const jobs = (batch: string): Job[] => Array.from({ length: 10 }, (_, chunk) => ({ batch, chunk }));
     expect(await queue.missing(jobs(file.batch))).toHaveLength(10);
     expect(await queue.missing(jobs(other.batch))).toEqual([]);
+  });
+});
+
+describe("reconcile-batch: chunks that somebody has begun", () => {
+  test("after a wipe they stand behind the fresh ones; partial/ is not listed while the queue knows the head", async () => {
+    const file = await planOf(6, "six-0000000000000000", "file");
+    for (const chunk of [0, 1, 3]) store.objects.set(startKey(file.batch, chunk, "00112233445566ff"), new Uint8Array());
+    store.objects.set(checkpointKey(file.batch, 2, "00112233445566ff", 0), new Uint8Array());
+    let lists = 0;
+    const counting: typeof store = {
+      ...store,
+      list: (prefix, options) => {
+        lists += prefix.endsWith("/partial/") ? 1 : 0;
+        return store.list(prefix, options);
+      },
+    };
+    const queue = noting(inProcessQueue("assay.test"));
+    await reconcileBatch(counting, queue, file);
+    const inTurn = [...queue.added].sort((a, b) => a.priority - b.priority).map(({ chunk }) => chunk);
+    expect(inTurn).toEqual([2, 4, 5, 0, 1, 3]);
+    expect(lists).toBe(1);
+    await queue.remove([{ batch: file.batch, chunk: 4 }]);
+    await reconcileBatch(counting, queue, file);
+    expect(queue.added.at(-1)).toMatchObject({ chunk: 4 });
+    expect(lists).toBe(1);
   });
 });

@@ -57,6 +57,7 @@ async function open(options: Options = {}) {
       onAway: () => {
         away += 1;
       },
+      onRefused: () => {},
     });
   return { memory, file, pool, clock, run, lined: () => lined, away: () => away };
 }
@@ -72,7 +73,7 @@ describe("score-chunk: what is committed", () => {
     // the later a row stands, the sooner it is answered
     const script = ({ row, nth }: Ask): Say => (nth <= 9 - Number(/^r(\d+)/.exec(row)?.[1] ?? 9) ? "busy" : "verdict");
     const { run, memory, file, pool } = await open({ text, script, slots: 16 });
-    expect(await run()).toEqual({ kind: "committed", rows: 14, ok: 12, tokens: 120, reused: 0, ignored: 0 });
+    expect(await run()).toEqual({ kind: "committed", rows: 14, ok: 12, tokens: 120, saved: 0, ignored: 0 });
     const rows = (await shardOf(memory, file)) ?? [];
     expect(rows.map(({ row_index }) => row_index)).toEqual([...Array(14).keys()]);
     expect(rows.map(({ principle }) => principle).slice(0, 6)).toEqual([
