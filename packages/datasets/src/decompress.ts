@@ -106,12 +106,14 @@ async function* inflate(
   })();
   try {
     for await (const bytes of inflater) yield bytes as Uint8Array;
-    // zlib takes zeros for padding and looks at nothing behind them, be it another member
+    // zlib takes zeros behind gzip for padding and looks at nothing behind them, be it another member; of zstd it
+    // reads one frame, and another one only when a read begins with it
     if (inflater.bytesWritten < given) {
       throw new AssayError("E_INPUT_UNREADABLE", `something else follows the ${format} data`, {
         where: `${where}, behind ${inflater.bytesWritten} compressed bytes`,
         expected: `${format} data to the end of the file`,
-        got: format === "gzip" ? "zeros" : "other bytes",
+        got: format === "gzip" ? "zeros" : "another frame, or other bytes",
+        next: format === "gzip" ? "mend or leave out the file" : "unpack it, or pack it as one frame: zstd -d",
       });
     }
   } catch (cause) {

@@ -73,13 +73,13 @@ export async function* readPacked(
     yield* readCsv(text, { where });
     return;
   }
-  const begun = await peek(text, (seen) => firstLetter(seen) !== null || seen.length > 65_536);
+  const begun = await peek(text, (seen) => seen.length >= signatureBytes && isTold(seen));
   const packed = fileFormat(begun.head);
   if (packed !== "plain") {
     await begun.close();
     throw otherFormat(packed, where);
   }
-  if (firstLetter(begun.head) === "[") yield* readJsonArray(begun.whole, { where });
+  if (isArray(begun.head)) yield* readJsonArray(begun.whole, { where });
   else yield* readLines(begun.whole, { cut });
 }
 
@@ -110,10 +110,20 @@ function refuseOther(expected: Importer, found: Importer, where: string): void {
   });
 }
 
-function firstLetter(bytes: Uint8Array): string | null {
-  const text = Buffer.from(bytes.subarray(0, 65_536))
-    .toString("utf8")
-    .replace(/^\ufeff/, "")
-    .trimStart();
-  return text === "" ? null : text.slice(0, 1);
+/** An array may stand behind blank lines, but hardly behind pages of them. */
+const maxBlankBytes = 4_096;
+
+function isTold(seen: Uint8Array): boolean {
+  return firstLetterAt(seen) < seen.length || seen.length >= maxBlankBytes;
+}
+
+function isArray(head: Uint8Array): boolean {
+  return head[firstLetterAt(head)] === 0x5b;
+}
+
+/** Behind white space and the mark of the encoding. */
+function firstLetterAt(bytes: Uint8Array): number {
+  let at = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+  while (at < bytes.length && [0x20, 0x09, 0x0a, 0x0d].includes(bytes[at] ?? 0)) at += 1;
+  return at;
 }

@@ -36,12 +36,12 @@ export function s3Ranges(
       // S3 knows no empty range
       if (from === to) return new Uint8Array();
       return callS3(root, "GetObject", key, signal, async (stop) => {
-        for (let broken = 1; broken <= maxBroken; broken += 1) {
+        for (let broken = 1; ; broken += 1) {
           const bytes = await readOnce(from, to, stop);
           if (bytes !== null) return bytes;
+          if (broken >= maxBroken) throw new Error("the body is not the range that was asked for");
           await pause(50 * 2 ** broken * (1 + Math.random()), undefined, { signal: stop });
         }
-        throw new Error("the body is not the range that was asked for");
       });
     },
     close: async () => {},

@@ -258,6 +258,21 @@ describe("a body that breaks off", () => {
     expect(await codeOf(collect(chunks))).toBe("E_INPUT_CHANGED");
   });
 
+  test("ranges ask again for a body that breaks, and never mix two objects", async () => {
+    const store = open({ limits });
+    await store.putIfAbsent("input", large);
+    const ranges = (await store.ranges("input"))!;
+    server.setFaults([{ does: "cut-body", action: "GetObject", times: 3 }]);
+    expect(Buffer.compare(await ranges.read(10, 100_010), large.subarray(10, 100_010))).toBe(0);
+    server.setFaults([{ does: "cut-body", action: "GetObject", times: Infinity }]);
+    expect(await codeOf(ranges.read(10, 100_010))).toBe("E_STORE_UNAVAILABLE");
+    server.setFaults([]);
+    server.buckets.get(server.bucket)?.delete("some/root/input");
+    expect(await codeOf(ranges.read(0, 4))).toBe("E_INPUT_CHANGED");
+    await store.putIfAbsent("input", large.slice().reverse());
+    expect(await codeOf(ranges.read(0, 4))).toBe("E_INPUT_CHANGED");
+  });
+
   test("a listing whose page is cut is asked for again or fails, and is never short", async () => {
     const store = open({ limits });
     const keys = ["a", "b", "c", "d", "e", "f", "g"];
