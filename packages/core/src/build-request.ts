@@ -35,27 +35,12 @@ export type BuiltRequest =
  */
 export function buildRequest(row: Row, settings: BuildSettings, way: ReadWay): BuiltRequest {
   const { profile } = settings;
-  const stripped = stripReasoning(row.line.response, settings.strip);
-  if (!stripped.ok) {
-    return { kind: "unasked", status: "no_response", errorCode: "E_NO_RESPONSE", why: stripped.why, neutralised: 0 };
-  }
-  const raw = layOut([...row.line.messages, { role: "assistant", content: stripped.text }], row.principle, profile);
-  const { messages, count } = settings.specials === "allow" ? { messages: raw, count: 0 } : neutralise(raw, profile);
-  if (settings.specials === "reject" && count > 0) {
-    return {
-      kind: "unasked",
-      status: "rejected",
-      errorCode: "E_SPECIALS",
-      why: `the row's text holds ${count} of the template's special strings`,
-      neutralised: count,
-    };
-  }
+  const prepared = prepareRow(row, settings);
+  if (prepared.kind === "unasked") return prepared;
+  const { messages, ...asked } = prepared;
   const { sampling } = profile;
   return {
-    kind: "ask",
-    rowKey: rowKey({ messages, model: settings.model, profile, samples: settings.samples, seed: settings.seed }),
-    neutralised: count,
-    strippedChars: stripped.strippedChars,
+    ...asked,
     request: {
       kind: "chat",
       model: settings.model,
@@ -71,6 +56,38 @@ export function buildRequest(row: Row, settings: BuildSettings, way: ReadWay): B
       // a one-token answer has no second step to read it in
       logprobTokenIds: way === "ids" || profile.verdict.position === "first" ? verdictIds(profile) : null,
     },
+  };
+}
+
+/** What a row asks, whichever engine it goes to: its messages and key, or why it is not asked. Pure. */
+export function prepareRow(
+  row: Row,
+  settings: BuildSettings,
+):
+  | (Omit<Extract<BuiltRequest, { kind: "ask" }>, "request"> & { readonly messages: readonly Message[] })
+  | Extract<BuiltRequest, { kind: "unasked" }> {
+  const { profile } = settings;
+  const stripped = stripReasoning(row.line.response, settings.strip);
+  if (!stripped.ok) {
+    return { kind: "unasked", status: "no_response", errorCode: "E_NO_RESPONSE", why: stripped.why, neutralised: 0 };
+  }
+  const raw = layOut([...row.line.messages, { role: "assistant", content: stripped.text }], row.principle, profile);
+  const { messages, count } = settings.specials === "allow" ? { messages: raw, count: 0 } : neutralise(raw, profile);
+  if (settings.specials === "reject" && count > 0) {
+    return {
+      kind: "unasked",
+      status: "rejected",
+      errorCode: "E_SPECIALS",
+      why: `the row's text holds ${count} of the template's special strings`,
+      neutralised: count,
+    };
+  }
+  return {
+    kind: "ask",
+    rowKey: rowKey({ messages, model: settings.model, profile, samples: settings.samples, seed: settings.seed }),
+    neutralised: count,
+    strippedChars: stripped.strippedChars,
+    messages,
   };
 }
 

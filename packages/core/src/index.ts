@@ -21,6 +21,7 @@ export {
   type BuiltRequest,
   buildReadRequest,
   buildRequest,
+  prepareRow,
   type ReadWay,
 } from "./build-request.ts";
 export { builtInProfiles, profileByName, profileForModel } from "./built-in-profiles.ts";
@@ -73,8 +74,8 @@ export { estimateNight, type NightEstimate } from "./estimate.ts";
 export { type ExplainOptions, type Explanation, explainRow, lineOfRow, type StoredRow } from "./explain-row.ts";
 export { chunkFailedAsAWhole, createFailureBudget, type FailureBudget } from "./failure-budget.ts";
 export { type FoundVerdict, findVerdict, logprobsAt } from "./find-verdict.ts";
+export { emptyOutcome, makeBadRow, makeResultRow, type RowOutcome, userCells } from "./make-result-row.ts";
 export type { InputBytes, RangeReader } from "./input-bytes.ts";
-export { emptyOutcome, makeBadRow, makeResultRow, type RowOutcome } from "./make-result-row.ts";
 export { makeReusedRow } from "./make-reused-row.ts";
 export { checkMissingPolicy, exportedReward, type MissingPolicy, missingPolicies } from "./missing-reward.ts";
 export { compareNatural } from "./natural-order.ts";

@@ -104,7 +104,7 @@ export function makeResultRow(file: BatchFile, row: Row, outcome: RowOutcome, sc
     samples: null,
     carried: line.carried === null ? null : JSON.stringify(line.carried),
     reasoning: keptReasoning(outcome.text, outcome.status, file.keep_reasoning),
-    columns: columnsOf(file, line.carried),
+    columns: userCells(file, line.carried),
   };
 }
 
@@ -149,11 +149,15 @@ export function makeBadRow(file: BatchFile, line: BadLine, scoredAt: number): Re
     samples: null,
     carried: null,
     reasoning: null,
-    columns: columnsOf(file, null),
+    columns: userCells(file, null),
   };
 }
 
-function columnsOf(file: BatchFile, carried: { readonly [key: string]: unknown } | null): ResultRow["columns"] {
+/** The user's typed columns of a row, from what was carried along: null where it brought none. */
+export function userCells(
+  file: Pick<BatchFile, "columns">,
+  carried: { readonly [key: string]: unknown } | null,
+): ResultRow["columns"] {
   return Object.fromEntries(
     file.columns.map(({ name }) => {
       const value = carried !== null && Object.hasOwn(carried, name) ? carried[name] : null;

@@ -19,7 +19,8 @@ export function openDecoder(options: { timeLimitMs: number }): Decoder {
   let last: Promise<unknown> = Promise.resolve();
 
   function start(): Worker {
-    const worker = new Worker(threadFile());
+    // flags of this process, such as the condition that reads packages from source, are not meant for the built file
+    const worker = new Worker(threadFile(), { execArgv: [] });
     worker.on("error", forget).on("exit", forget);
     function forget(): void {
       if (thread === worker) thread = null;
