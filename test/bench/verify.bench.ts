@@ -54,7 +54,7 @@ try {
   const ports = { store, decodeShard: decoder.decode };
   await time("finalize", () => finalizeBatch(ports, file, { id: "x", at: new Date().toISOString(), by: "bench" }));
   for (const deep of [false, true]) {
-    const report = await time(deep ? "verify --deep" : "verify", () => verifyBatch(ports, file.batch));
+    const report = await time(deep ? "verify --deep" : "verify", () => verifyBatch(ports, file.batch, { deep }));
     if (report.broken !== null || report.doneRows !== rows) throw new Error(JSON.stringify(report));
   }
   await decoder.close();

@@ -71,6 +71,8 @@ test("a cut answer is a failure with an example and the command that asks it aga
       { batch: `${batch}-r1`, state: "running", rows, done: 0, asks: ["truncated"], set: { max_tokens: "4000" } },
     ],
   });
+  // the batch is whole, its family is not
+  expect((await expectExit(75, ["verify", batch, "--root", root])).stderr).toContain(`${batch}-r1`);
   // another retry waits for this one, and is told of it
   const other = await expectExit(75, ["retry", batch, "--status", "looped", "--root", root]);
   expect(other.stderr).toContain(`${batch}-r1`);
@@ -86,7 +88,7 @@ test("a cut answer is a failure with an example and the command that asks it aga
   const status = JSON.parse(await assay(0, "status", "latest", "--json")) as { ok_with_retries: number };
   expect(status).toMatchObject({ batch, state: "complete", ok_with_retries: 40, retries: [{ state: "complete" }] });
   expect(await assay(0, "status", batch)).toMatch(/in all +40 of 41 rows have a reward/);
-  await assay(0, "verify", batch);
+  expect(await assay(0, "verify", batch, "--deep")).toContain(`${batch}-r1  ${rows} of ${rows}: ${rows} ok`);
   await assay(0, "verify", `${batch}-r1`);
   expect(JSON.parse(await assay(0, "failures", batch, "--json"))).toMatchObject({ failed: 1 });
 }, 240_000);

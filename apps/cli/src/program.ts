@@ -120,6 +120,7 @@ export async function program(argv: readonly string[]): Promise<void> {
     .action(async (batch, flags) => (await import("./verbs/failures.ts")).failures(batch, flags));
 
   addRoot(root.command("verify").description("check the promises of a batch from the store alone").argument("<batch>"))
+    .option("--deep", "also make every row's key, and the rows of every retry, anew")
     .option("--json", "print one JSON object")
     .action(async (batch, flags) => (await import("./verbs/verify.ts")).verify(batch, flags));
 

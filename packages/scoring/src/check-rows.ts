@@ -1,24 +1,29 @@
-import { type BatchFile, isBadLine, type ResultRow, type RowsLine, reward } from "@assay/core";
-
-/** A promise of DESIGN 8 that the store breaks; the first one found. */
-export interface BrokenPromise {
-  readonly promise: "P1" | "P2" | "P5" | "P6" | "P8";
-  readonly what: string;
-  readonly where: string;
-  readonly expected?: string;
-  readonly got?: string;
-}
+import {
+  type BatchFile,
+  isBadLine,
+  prepareRow,
+  type ResultRow,
+  type Row,
+  type RowsLine,
+  reward,
+  rowsOf,
+  userCells,
+} from "@assay/core";
+import type { BrokenPromise } from "./broken-promise.ts";
 
 /**
  * Compares what a shard holds with what its chunk asked (P1: every row once, in order, with its labels) and with the
- * reward's definition (P8: none without ok, none that its log-probabilities do not give). Pure; null when all holds.
+ * reward's definition (P8: none without ok, none that its log-probabilities do not give). `deep` makes every row_key
+ * anew from what the row asks. Pure; null when all holds.
  */
 export function checkRows(
   file: BatchFile,
   asked: readonly RowsLine[],
   got: readonly ResultRow[],
+  deep = false,
 ): BrokenPromise | null {
-  const expected = asked.flatMap(labelsOf);
+  const expected = asked.flatMap((line) => labelsOf(file, line));
+  const rows = deep ? asked.flatMap((line): (Row | null)[] => (isBadLine(line) ? [null] : rowsOf(line))) : [];
   if (got.length !== expected.length) {
     return {
       promise: "P1",
@@ -29,9 +34,9 @@ export function checkRows(
     };
   }
   for (const [i, row] of got.entries()) {
-    const labels = expected[i] ?? {};
-    for (const [column, value] of Object.entries(labels)) {
-      const found = row[column as keyof ResultRow];
+    const { columns = {}, ...labels } = expected[i] ?? {};
+    for (const [column, value] of [...Object.entries(labels), ...Object.entries(columns)]) {
+      const found = column in columns ? row.columns[column] : row[column as keyof ResultRow];
       if (found !== value)
         return {
           promise: "P1",
@@ -41,18 +46,19 @@ export function checkRows(
           got: String(found),
         };
     }
-    const wrong = checkReward(row) ?? checkOrigin(file, row);
+    const asks = rows[i] ?? null;
+    const wrong = checkReward(row) ?? checkOrigin(file, row) ?? (asks === null ? null : checkKey(file, asks, row));
     if (wrong !== null) return { ...wrong, where: `row ${row.row_index}` };
   }
   return null;
 }
 
-function labelsOf(line: RowsLine): Partial<ResultRow>[] {
+function labelsOf(file: BatchFile, line: RowsLine): Partial<ResultRow>[] {
   if (isBadLine(line)) {
-    return [
-      { row_index: line.row_index, id: line.id, input: line.input, input_line: line.input_line, status: "bad_input" },
-    ];
+    const { row_index, id, input, input_line } = line;
+    return [{ row_index, id, input, input_line, status: "bad_input", columns: userCells(file, null) }];
   }
+  const columns = userCells(file, line.carried);
   return line.principles.map((principle) => ({
     row_index: principle.row_index,
     id: line.id,
@@ -63,6 +69,7 @@ function labelsOf(line: RowsLine): Partial<ResultRow>[] {
     principle_index: principle.principle_index,
     principle: principle.text,
     carried: line.carried === null ? null : JSON.stringify(line.carried),
+    columns,
   }));
 }
 
@@ -101,4 +108,18 @@ function checkOrigin(file: BatchFile, row: ResultRow): Omit<BrokenPromise, "wher
   if (row.attempts !== null && row.attempts > 0 && row.row_key === null)
     return { promise: "P1", what: "an asked row without row_key" };
   return null;
+}
+
+/** The key says what was judged: another one would hand this reward on to other rows. */
+function checkKey(file: BatchFile, asks: Row, row: ResultRow): Omit<BrokenPromise, "where"> | null {
+  const prepared = prepareRow(asks, file);
+  const expected = prepared.kind === "ask" ? prepared.rowKey : null;
+  // a row that was given up before it was asked has none
+  if (row.row_key === expected || (row.row_key === null && row.status !== "ok" && expected !== null)) return null;
+  return {
+    promise: "P1",
+    what: "a row_key is not that of what the row asks",
+    expected: expected ?? `none: the row is ${prepared.kind === "unasked" ? prepared.status : ""}`,
+    got: row.row_key ?? "none",
+  };
 }

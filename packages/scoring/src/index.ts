@@ -1,6 +1,6 @@
 export type { ProbedEngines, ProbeEngines } from "./batch-context.ts";
 export { findBatch, listBatches, listOpenBatches } from "./batch-index.ts";
-export type { BrokenPromise } from "./check-rows.ts";
+export type { BrokenPromise } from "./broken-promise.ts";
 export { chooseReuse } from "./choose-reuse.ts";
 export type { Sample } from "./choose-sample.ts";
 export type { Clock } from "./clock.ts";
@@ -26,6 +26,6 @@ export { runWorker, type WorkerEvent, type WorkerOptions, type WorkerPorts } fro
 export type { ChunkOutcome } from "./score-chunk.ts";
 export { stageRetry } from "./stage-retry.ts";
 export { type PlannedBatch, planBatch, type SubmitSettings, stageBatch } from "./submit-batch.ts";
-export { type VerifyReport, verifyBatch } from "./verify-batch.ts";
+export { type VerifyOptions, type VerifyReport, verifyBatch } from "./verify-batch.ts";
 export { waitForStore } from "./wait-for-store.ts";
 export type { InputSource, WalkTally } from "./walk-inputs.ts";

@@ -1,28 +1,20 @@
-import {
-  type BatchFile,
-  batchName,
-  batchSha256,
-  canonicalJson,
-  type Pin,
-  type RowsLine,
-  retryName,
-  rowsKey,
-  sha256,
-  shardKey,
-  summaryKey,
-  toAssayError,
-} from "@assay/core";
+import { type BatchFile, type Pin, type ResultRow, type RowsLine, rowsKey, sha256, shardKey } from "@assay/core";
 import type { DecodeShard } from "@assay/datasets";
 import type { ObjectStore } from "@assay/store";
-import { type BrokenPromise, checkRows } from "./check-rows.ts";
+import { Broken, type BrokenPromise, brokenBy, under } from "./broken-promise.ts";
+import { checkEnd, checkSummary, listBatchFolder } from "./check-folder.ts";
+import { checkPlan } from "./check-plan.ts";
+import { checkAskedAgain, checkChain, checkChild, newestStatus } from "./check-retries.ts";
+import { checkRows } from "./check-rows.ts";
 import { shardMetadata } from "./commit-shard.ts";
-import { readControl } from "./control-log.ts";
-import { addShard, type BatchSummary, emptySummary, summaryBytes } from "./finalize-batch.ts";
+import { addShard, type BatchSummary, emptySummary } from "./finalize-batch.ts";
 import { loadBatch } from "./load-batch.ts";
 import { readPin } from "./pin-batch.ts";
+import { readFamilyOf } from "./read-family.ts";
 import { readRows } from "./read-rows.ts";
 
-export interface VerifyReport {
+/** What one batch, the one asked for or a retry of it, came to. */
+interface VerifiedBatch {
   readonly batch: string;
   readonly complete: boolean;
   readonly chunks: number;
@@ -30,207 +22,184 @@ export interface VerifyReport {
   readonly rows: number;
   readonly doneRows: number;
   readonly status: BatchSummary["status"];
+}
+
+export interface VerifyReport extends VerifiedBatch {
   readonly simulated: boolean;
   /** engine versions met in the shards; may differ within a batch */
   readonly engineVersions: readonly string[];
+  /** the batch's retries, oldest first; so far as they are staged */
+  readonly retries: readonly VerifiedBatch[];
+  /** the child of a retry that is linked and not staged yet */
+  readonly unstaged: string | null;
   readonly broken: BrokenPromise | null;
 }
 
-class Broken extends Error {
-  readonly promise: BrokenPromise;
-  constructor(promise: BrokenPromise) {
-    super(promise.what);
-    this.promise = promise;
-  }
+export interface VerifyOptions {
+  /** also makes every row_key anew from what the row asks, and every retry's rows from the store */
+  readonly deep?: boolean;
+  readonly onProgress?: (chunks: number) => void;
 }
 
 /**
- * Checks the promises of a batch from the store alone: nobody's word is taken but the bytes'. `decodeShard` must end
- * in bounded time whatever the bytes (a flipped bit can make a Parquet reader spin). An unfinished batch is checked so
- * far as it is. Memory: one chunk. Rejects only when the store does not answer, or without a batch.json that can be
- * read (E_NO_SUCH_BATCH, E_USAGE, E_BROKEN): where there is no plan there is nothing to compare with.
+ * Checks the promises of a batch and of its retries from the store alone: nobody's word is taken but the bytes'. Every
+ * shard is read whole and every row compared with what it asks. `decodeShard` must end in bounded time whatever the
+ * bytes (a flipped bit can make a Parquet reader spin). What is unfinished is checked so far as it is. Memory: a few
+ * chunks, and a byte a row. Rejects only when the store does not answer, or without a batch.json that can be read
+ * (E_NO_SUCH_BATCH, E_USAGE, E_BROKEN): where there is no plan there is nothing to compare with.
  */
 export async function verifyBatch(
   ports: { store: ObjectStore; decodeShard: DecodeShard },
   batch: string,
-  onProgress: (chunks: number) => void = () => {},
+  { deep = false, onProgress = () => {} }: VerifyOptions = {},
 ): Promise<VerifyReport> {
   const file = await loadBatch(ports.store, batch);
-  const summary = emptySummary(file);
-  const engineVersions = new Set<string>();
-  let complete = false;
+  let chunks = 0;
+  const run: VerifyRun = {
+    deep,
+    onShard: () => {
+      chunks += 1;
+      onProgress(chunks);
+    },
+    onRow: () => {},
+    engineVersions: new Set(),
+  };
+  const seen = emptyVerified(file);
+  const retries: Verified[] = [];
+  let unstaged: string | null = null;
   let broken: BrokenPromise | null = null;
   try {
-    checkPlan(file);
-    const found = await listBatchFolder(ports.store, file);
-    complete = found.success;
-    const stored = await checkEnd(ports.store, file, found);
-    const pin = await readPin(ports.store, batch);
-    for (const [chunk] of file.chunks.entries()) {
-      if (!found.shards.has(chunk)) continue;
-      const { bytes, rows, metadata } = await checkShard(ports, file, chunk, stored, pin);
-      addShard(summary, chunk, bytes, rows, metadata);
-      engineVersions.add(metadata["assay.engine_version"] ?? "");
-      onProgress(summary.shards.length);
-    }
-    checkSummary(file, summary, stored, found.success);
+    if (file.parent === undefined) unstaged = await verifyFamily(ports, seen, retries, run);
+    else await verifyChildAlone(ports, seen, run);
   } catch (error) {
-    if (error instanceof Broken) broken = error.promise;
-    else broken = brokenBy("P2", error, batch);
+    broken = error instanceof Broken ? error.promise : brokenBy("P2", error, batch);
   }
+  const { simulated } = seen.summary;
+  const engineVersions = [...run.engineVersions].sort();
+  return { ...reportOf(seen), simulated, engineVersions, retries: retries.map(reportOf), unstaged, broken };
+}
+
+interface VerifyRun {
+  readonly deep: boolean;
+  readonly onShard: () => void;
+  readonly onRow: (row: ResultRow) => void;
+  readonly engineVersions: Set<string>;
+}
+
+/** Filled while a batch is verified, so that the report says how far it came also where a promise is broken. */
+interface Verified {
+  readonly file: BatchFile;
+  readonly summary: BatchSummary;
+  complete: boolean;
+}
+
+function emptyVerified(file: BatchFile): Verified {
+  return { file, summary: emptySummary(file), complete: false };
+}
+
+function reportOf({ file, summary, complete }: Verified): VerifiedBatch {
   return {
-    batch,
+    batch: file.batch,
     complete,
     chunks: file.chunks.length,
     doneChunks: summary.shards.length,
     rows: file.counts.rows,
     doneRows: summary.rows,
     status: summary.status,
-    simulated: summary.simulated,
-    engineVersions: [...engineVersions].sort(),
-    broken,
   };
 }
 
-/** What is stored breaks a promise; a store that does not answer breaks none and is thrown on. */
-function brokenBy(promise: BrokenPromise["promise"], error: unknown, where: string): BrokenPromise {
-  const known = toAssayError(error);
-  if (known.class !== "broken") throw error;
-  return {
-    promise,
-    what: known.message,
-    where: known.where?.startsWith(where) === true ? known.where : [where, known.where ?? ""].join(" ").trimEnd(),
-    ...(known.expected === undefined ? {} : { expected: known.expected }),
-    ...(known.got === undefined ? {} : { got: known.got }),
-  };
-}
-
-/** Work on what is stored, whose E_BROKEN breaks this promise at this place. */
-async function under<T>(promise: BrokenPromise["promise"], where: string, work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    throw new Broken(brokenBy(promise, error, where));
-  }
-}
-
-function checkPlan(file: BatchFile): void {
-  const full = batchSha256(
-    file,
-    file.chunks.map((chunk) => chunk.sha256),
-  );
-  const { parent } = file;
-  const isNamed =
-    parent === undefined
-      ? file.batch.endsWith(batchName("x", full).slice(1))
-      : file.batch === retryName(parent.batch, parent.retry);
-  if (full !== file.sha256 || !isNamed) {
-    throw new Broken({
-      promise: "P5",
-      what: "batch.json is not the plan its name says",
-      where: `${file.batch}/batch.json`,
-      expected: file.sha256,
-      got: full,
-    });
-  }
-  let rowStart = 0;
-  let rows = 0;
-  for (const [chunk, plan] of file.chunks.entries()) {
-    if (parent === undefined ? plan.row_start !== rowStart : plan.row_start < rowStart) {
+/** A batch, and then its retries in their order, each row against what it had come to before. Returns the one that is not staged. */
+async function verifyFamily(
+  ports: { store: ObjectStore; decodeShard: DecodeShard },
+  head: Verified,
+  retries: Verified[],
+  run: VerifyRun,
+): Promise<string | null> {
+  const newest = newestStatus(head.file.counts.rows);
+  await verifyOne(ports, head, { ...run, onRow: (row) => newest.note(row) });
+  const family = await checkChain(ports, head.file, head.complete);
+  for (const retry of family.retries) {
+    const { file } = retry;
+    if (file === null) return retry.name;
+    const seen = emptyVerified(file);
+    retries.push(seen);
+    await checkChild(ports, family, { ...retry, file }, run.deep);
+    const wanted = newest.count(retry.link.filter.status);
+    if (wanted !== file.counts.rows) {
       throw new Broken({
         promise: "P1",
-        what: "the plan's chunks leave out or double rows",
-        where: `chunk ${chunk}`,
-        expected: `row ${rowStart}`,
-        got: `row ${plan.row_start}`,
-      });
-    }
-    rowStart = plan.row_start + plan.rows;
-    rows += plan.rows;
-  }
-  if (rows !== file.counts.rows) {
-    throw new Broken({
-      promise: "P1",
-      what: "the plan's chunks do not hold the plan's rows",
-      where: `${file.batch}/batch.json`,
-      expected: String(file.counts.rows),
-      got: String(rows),
-    });
-  }
-}
-
-interface BatchFolder {
-  readonly shards: ReadonlyMap<number, number>;
-  readonly success: boolean;
-  readonly summary: boolean;
-}
-
-const knownFiles = new Set(["batch.json", "pin.json", "reads.json", "summary.json", "_SUCCESS"]);
-
-async function listBatchFolder(store: ObjectStore, file: BatchFile): Promise<BatchFolder> {
-  const shards = new Map<number, number>();
-  const rows = new Set<number>();
-  let success = false;
-  let summary = false;
-  for await (const { key, size } of store.list(`${file.batch}/`)) {
-    const name = key.slice(file.batch.length + 1);
-    const chunk = Number(/^(?:rows|rewards)\/(\d{6})\./.exec(name)?.[1] ?? Number.NaN);
-    const planned = chunk < file.chunks.length;
-    if (name === "_SUCCESS") success = true;
-    else if (name === "summary.json") summary = true;
-    if (planned && key === shardKey(file.batch, chunk)) shards.set(chunk, size);
-    else if (planned && key === rowsKey(file.batch, chunk)) rows.add(chunk);
-    else if (!knownFiles.has(name) && !/^(partial\/|control\/\d{6}\.json$|retries\/\d{4}\.json$)/.test(name)) {
-      throw new Broken({ promise: "P1", what: "a file that is not part of the batch", where: key });
-    }
-  }
-  for (const [chunk] of file.chunks.entries()) {
-    if (!rows.has(chunk))
-      throw new Broken({ promise: "P1", what: "a chunk's rows are gone", where: rowsKey(file.batch, chunk) });
-  }
-  return { shards, success, summary };
-}
-
-/** What a finished batch must have; returns the stored summary, null while there is none. */
-async function checkEnd(store: ObjectStore, file: BatchFile, found: BatchFolder): Promise<BatchSummary | null> {
-  if (found.success) {
-    for (const [chunk] of file.chunks.entries()) {
-      if (!found.shards.has(chunk))
-        throw new Broken({
-          promise: "P1",
-          what: "a shard of a finished batch is gone",
-          where: shardKey(file.batch, chunk),
-        });
-    }
-    const { state } = await readControl(store, file.batch);
-    if (state !== "complete")
-      throw new Broken({
-        promise: "P2",
-        what: "_SUCCESS stands and the control log does not say complete",
+        what: "a retry does not ask every row that its link names",
         where: file.batch,
-        expected: "complete",
-        got: state,
+        expected: `${wanted} rows`,
+        got: `${file.counts.rows} rows`,
       });
-    if (!found.summary)
-      throw new Broken({ promise: "P2", what: "_SUCCESS stands without summary.json", where: summaryKey(file.batch) });
+    }
+    const onRow = (row: ResultRow): void => {
+      checkAskedAgain(retry, newest, row.row_index);
+      newest.note(row);
+    };
+    await verifyOne(ports, seen, { ...run, onRow });
   }
-  if (!found.summary) return null;
-  const bytes = await store.get(summaryKey(file.batch));
-  try {
-    const summary: unknown = JSON.parse(new TextDecoder().decode(bytes ?? new Uint8Array()));
-    if (typeof summary === "object" && summary !== null) return summary as BatchSummary;
-  } catch {
-    // said below
+  return null;
+}
+
+/** A retry without its batch's shards: its link, its settings, itself. */
+async function verifyChildAlone(
+  ports: { store: ObjectStore; decodeShard: DecodeShard },
+  seen: Verified,
+  run: VerifyRun,
+): Promise<void> {
+  const { file } = seen;
+  const family = await under("P5", file.batch, readFamilyOf(ports.store, file));
+  const retry = family.retries[(file.parent?.retry ?? 0) - 1];
+  if (retry === undefined) {
+    throw new Broken({ promise: "P5", what: "a retry that no link made", where: `${file.batch}/batch.json` });
   }
-  throw new Broken({ promise: "P2", what: "summary.json is not one of ours", where: summaryKey(file.batch) });
+  await checkChild(ports, family, { ...retry, file }, run.deep);
+  await verifyOne(ports, seen, run);
+}
+
+/** Shards in flight at once: one is decoded while others are fetched and compared. */
+const checksAtOnce = 4;
+
+async function verifyOne(
+  ports: { store: ObjectStore; decodeShard: DecodeShard },
+  seen: Verified,
+  run: VerifyRun,
+): Promise<void> {
+  const { file, summary } = seen;
+  checkPlan(file);
+  const found = await listBatchFolder(ports.store, file);
+  seen.complete = found.success;
+  const stored = await checkEnd(ports.store, file, found);
+  const pin = await readPin(ports.store, file.batch);
+  const ahead: { chunk: number; checked: ReturnType<typeof checkShard> }[] = [];
+  const chunks = [...file.chunks.keys()].filter((chunk) => found.shards.has(chunk));
+  for (let next = 0; next < chunks.length || ahead.length > 0; ) {
+    for (; next < chunks.length && ahead.length < checksAtOnce; next += 1) {
+      const chunk = chunks[next] ?? 0;
+      const checked = checkShard(ports, file, chunk, { stored, pin, deep: run.deep });
+      // looked at in order: the first broken chunk is the one that is told
+      checked.catch(() => {});
+      ahead.push({ chunk, checked });
+    }
+    const first = ahead.shift();
+    if (first === undefined) break;
+    const { bytes, rows, metadata } = await first.checked;
+    for (const row of rows) run.onRow(row);
+    addShard(summary, first.chunk, bytes, rows, metadata);
+    run.engineVersions.add(metadata["assay.engine_version"] ?? "");
+    run.onShard();
+  }
+  checkSummary(file, summary, stored, found.success);
 }
 
 async function checkShard(
   ports: { store: ObjectStore; decodeShard: DecodeShard },
   file: BatchFile,
   chunk: number,
-  stored: BatchSummary | null,
-  pin: Pin | null,
+  { stored, pin, deep }: { stored: BatchSummary | null; pin: Pin | null; deep: boolean },
 ) {
   const where = shardKey(file.batch, chunk);
   const bytes = await ports.store.get(where);
@@ -260,21 +229,7 @@ async function checkShard(
       });
   }
   const asked: RowsLine[] = await under("P1", rowsKey(file.batch, chunk), readRows(ports.store, file, chunk));
-  const wrong = checkRows(file, asked, decoded.rows);
+  const wrong = checkRows(file, asked, decoded.rows, deep);
   if (wrong !== null) throw new Broken({ ...wrong, where: `${where} ${wrong.where}` });
   return { bytes, rows: decoded.rows, metadata: decoded.metadata };
-}
-
-function checkSummary(file: BatchFile, computed: BatchSummary, stored: BatchSummary | null, success: boolean): void {
-  if (stored === null) return;
-  // a batch that ended while its folder was listed: its last shards came behind the page where they belong
-  if (!success && computed.shards.length < file.chunks.length) return;
-  if (canonicalJson(stored) === canonicalJson(JSON.parse(new TextDecoder().decode(summaryBytes(computed))))) return;
-  throw new Broken({
-    promise: "P2",
-    what: "summary.json does not say what the shards say",
-    where: summaryKey(file.batch),
-    expected: `${computed.rows} rows, ${canonicalJson(computed.status)}`,
-    got: `${stored.rows} rows, ${canonicalJson(stored.status ?? {})}`,
-  });
 }

@@ -9,8 +9,11 @@ import { showProgress } from "../progress.ts";
 import { count, counted, result, resultJson } from "../say.ts";
 import { statusText } from "../show-summary.ts";
 
-/** Checks the promises of a batch from the store alone. Exit 7 for the first broken one, 75 for an unfinished batch. */
-export async function verify(text: string, flags: RootFlags & JsonFlag): Promise<void> {
+/**
+ * Checks the promises of a batch and its retries from the store alone. Exit 7 for the first broken one, 75 where
+ * something of it is unfinished.
+ */
+export async function verify(text: string, flags: RootFlags & JsonFlag & { readonly deep?: boolean }): Promise<void> {
   const store = await openStore(flags.root);
   const batch = await findBatch(store, text);
   const decoder = openDecoder({ timeLimitMs: decodeLimitMs });
@@ -18,8 +21,11 @@ export async function verify(text: string, flags: RootFlags & JsonFlag): Promise
   const progress = showProgress(() => `verifying  ${counted(chunks, "chunk")}`);
   let report: VerifyReport;
   try {
-    report = await verifyBatch({ store, decodeShard: decoder.decode }, batch, (done) => {
-      chunks = done;
+    report = await verifyBatch({ store, decodeShard: decoder.decode }, batch, {
+      deep: flags.deep === true,
+      onProgress: (done) => {
+        chunks = done;
+      },
     });
   } finally {
     progress.stop();
@@ -36,6 +42,18 @@ export async function verify(text: string, flags: RootFlags & JsonFlag): Promise
       next: commandLine(["status", batch], flags.root),
     });
   }
+  const retry = unfinishedRetry(report);
+  if (retry !== null) {
+    throw new AssayError("E_NOT_FINISHED", "a retry of this batch is not complete; the promises hold so far", {
+      where: retry,
+      next: commandLine(["status", batch], flags.root),
+    });
+  }
+}
+
+/** The first retry that is not complete. */
+function unfinishedRetry({ retries, unstaged }: VerifyReport): string | null {
+  return retries.find(({ complete }) => !complete)?.batch ?? unstaged;
 }
 
 function brokenPromise({ promise, what, where, expected, got }: NonNullable<VerifyReport["broken"]>): AssayError {
@@ -50,10 +68,14 @@ function brokenPromise({ promise, what, where, expected, got }: NonNullable<Veri
 function lines(report: VerifyReport): string[] {
   const line = (name: string, text: string): string => `  ${name.padEnd(10)}${text}`;
   return [
-    `${report.batch}  ${report.complete ? "complete, every promise holds" : "the promises hold so far"}`,
+    `${report.batch}  ${report.complete && unfinishedRetry(report) === null ? "complete, every promise holds" : "the promises hold so far"}`,
     line("rows", `${count(report.doneRows)} of ${count(report.rows)}: ${statusText(report.status)}`),
     line("shards", `${count(report.doneChunks)} of ${count(report.chunks)}`),
     line("engines", report.engineVersions.filter((version) => version !== "").join(", ") || "none yet"),
+    ...report.retries.map(({ batch, doneRows, rows, status }) =>
+      line("retry", `${batch}  ${count(doneRows)} of ${count(rows)}: ${statusText(status)}`),
+    ),
+    ...(report.unstaged === null ? [] : [line("retry", `${report.unstaged}  to be staged by the next worker`)]),
     ...(report.simulated ? [line("simulated", "these rewards are not judgements")] : []),
   ];
 }
