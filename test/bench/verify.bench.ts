@@ -16,7 +16,7 @@ import {
   rowsOf,
   sha256,
 } from "@assay/core";
-import { encodeShard, openDecoder, readJsonl } from "@assay/datasets";
+import { encodeShard, openDecoder, readOwnRecords } from "@assay/datasets";
 import {
   commitShard,
   finalizeBatch,
@@ -99,9 +99,14 @@ async function stage(store: ObjectStore): Promise<BatchFile> {
     software: "bench",
     createdAt: new Date().toISOString(),
   };
-  const input = { input: "bench.jsonl", where: "bench.jsonl", open: async () => lines() };
-  const planned = await planBatch([input], settings, readJsonl);
-  return (await stageBatch(store, planned, [input], settings, readJsonl, { signal: never })).file;
+  const input = { input: "bench.jsonl", where: "bench.jsonl", open: async () => lines(), ranges: neverAsked };
+  const planned = await planBatch([input], settings, readOwnRecords);
+  return (await stageBatch(store, planned, [input], settings, readOwnRecords, { signal: never })).file;
+}
+
+/** JSON Lines are read from start to end. */
+async function neverAsked(): Promise<never> {
+  throw new Error("JSON Lines have no ranges");
 }
 
 async function* lines(): AsyncGenerator<Uint8Array> {
