@@ -1,5 +1,6 @@
 import { type Explanation, type PolicyGiven, visibleText } from "@assay/core";
 import { count, counted, duration } from "./say.ts";
+import { table } from "./table.ts";
 
 /**
  * The same for people. `command` is what was typed, to be typed again with a flag more; `asksAgain`: what is not stored
@@ -19,6 +20,7 @@ export function explanationLines(explanation: Explanation, command: string, asks
     ...(explanation.simulated === true ? [line("simulated", "this reward is no judgement")] : []),
     ...askLines(explanation, command),
     ...resultLines(explanation, command, asksAgain),
+    ...sampleLines(explanation),
     ...otherLines(explanation),
     ...reasoningLines(explanation, command),
     ...curlLines(explanation),
@@ -105,7 +107,7 @@ function resultLines(explanation: Explanation, command: string, asksAgain: boole
       "engine",
       `${result.engine ?? "none"}; ${result.scored_at}${took}${waited}${result.attempts === null ? "" : `, ${counted(result.attempts, "attempt")}`}`,
     ),
-    ...rewardLines(result, explanation.request?.sampling.temperature ?? 0),
+    ...rewardLines(result, explanation.request?.sampling.temperature ?? 0, explanation.samples !== null),
     ...(asksAgain || result.completion_tokens === null
       ? []
       : [line("last tokens", `their ids are not stored; ${command} --engine URL asks again and shows them`)]),
@@ -114,7 +116,7 @@ function resultLines(explanation: Explanation, command: string, asksAgain: boole
 
 type Result = NonNullable<Explanation["result"]>;
 
-function rewardLines(result: Result, temperature: number): string[] {
+function rewardLines(result: Result, temperature: number, isOfSamples: boolean): string[] {
   const { arithmetic, yes, no, answer } = result;
   if (arithmetic === null) return [];
   const [formula, ...steps] = arithmetic;
@@ -124,8 +126,8 @@ function rewardLines(result: Result, temperature: number): string[] {
     ...(answer === null
       ? []
       : [line("answer", `${JSON.stringify(visibleText(answer))}${unlikely(result, temperature)}`)]),
-    line("logprob(Yes)", `${result.logprob_yes}  ${wordText(yes)}`),
-    line("logprob(No)", `${result.logprob_no}  ${wordText(no)}`),
+    line("logprob(Yes)", `${result.logprob_yes}  ${wordText(yes, isOfSamples)}`),
+    line("logprob(No)", `${result.logprob_no}  ${wordText(no, isOfSamples)}`),
     ...(result.floored === true
       ? [line("floored", "the lesser of the two is a bound: the server did not list it")]
       : []),
@@ -140,7 +142,8 @@ function rewardLines(result: Result, temperature: number): string[] {
   ];
 }
 
-function wordText(word: Result["yes"]): string {
+function wordText(word: Result["yes"], isOfSamples: boolean): string {
+  if (word === null && isOfSamples) return "in the forms that the samples wrote";
   if (word === null) return "summed over every form of the word";
   return `${JSON.stringify(word.word)}, id ${word.id ?? "of the engine's own tokenizer"}`;
 }
@@ -165,8 +168,45 @@ function readText(read: string | null): string {
   return read === null ? "nothing was read" : visibleText(read);
 }
 
-function otherLines({ result, others, profile }: Explanation): string[] {
+function sampleLines({ samples }: Explanation): string[] {
+  if (samples === null) return [];
+  const { combine, asked, ok, each } = samples;
+  const number = (value: number | null): string => (value === null ? "none" : String(Number(value.toFixed(6))));
+  const rows = each.map((sample, i) => [
+    String(i),
+    sample.status,
+    number(sample.logprob_yes),
+    number(sample.logprob_no),
+    sample.reward === null ? "null" : signed(sample.reward),
+    sample.answer === null ? "none" : visibleText(JSON.stringify(sample.answer)),
+    sample.completion_tokens === null ? "none" : count(sample.completion_tokens),
+    sample.seed === null ? "none" : String(sample.seed),
+  ]);
+  return [
+    "",
+    "its samples",
+    line("combined", `${combineWords[combine]} (${combine}); ${ok} of ${asked} are ok, more than half must be`),
+    line("", `${samples.combined_is_stored ? "the stored row" : "NOT the stored row"} when combined anew`),
+    ...table([["sample", "status", "logprob(Yes)", "logprob(No)", "reward", "answer", "tokens", "seed"], ...rows]).map(
+      (row) => `    ${row}`,
+    ),
+  ];
+}
+
+const combineWords = {
+  "mean-margin": "the pair above is the mean of the samples' pairs, clipped at -50",
+  "mean-p-yes": "the pair above is the logarithm of the mean probability of Yes and of No, between the two words",
+  majority: "the pair above is the mean of the pairs on the side that most samples are on",
+} as const;
+
+function otherLines({ result, samples, others, profile }: Explanation): string[] {
   if (result === null) return [];
+  if (samples !== null)
+    return [
+      "",
+      "others would have given",
+      line("NVIDIA", `nothing: its programs read one answer, and this row has ${samples.asked}`),
+    ];
   if (others === null)
     return [
       "",

@@ -40,6 +40,8 @@ export interface PlanFlags {
   /** left out: off for labelled data sets, else auto */
   readonly stripReasoning?: string;
   readonly specials: string;
+  /** answers to each row, which become one reward by the profile's `combine` */
+  readonly samples?: number;
   readonly seed?: number;
   /** batches of the root; full names once the root was asked */
   readonly reuse: readonly string[];

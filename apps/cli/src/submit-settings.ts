@@ -2,6 +2,8 @@ import {
   AssayError,
   chunkOrders,
   keepReasoningModes,
+  mostSamples,
+  type Profile,
   type Recipe,
   setProfile,
   specialsModes,
@@ -51,7 +53,7 @@ export function submitSettings(
         flags.stripReasoning ?? (importer.labelled === true ? "off" : "auto"),
       ),
       specials: oneOf("--specials", specialsModes, flags.specials),
-      samples: 1,
+      samples: readSamples(flags, profile),
       seed: flags.seed ?? null,
       columns,
       reuse: [...flags.reuse],
@@ -95,6 +97,30 @@ export function pairs(flag: string, form: string, texts: readonly string[]): Map
     read.set(key, text.slice(at + 1));
   }
   return read;
+}
+
+/** Throws E_USAGE where all samples would be the same answer, and where a seed would pass 2^53. */
+function readSamples({ samples = 1, seed = 0 }: PlanFlags, profile: Profile): number {
+  if (samples > mostSamples) {
+    throw new AssayError("E_USAGE", "so many samples are not asked for", {
+      expected: `--samples 1 to ${mostSamples}`,
+      got: String(samples),
+    });
+  }
+  if (samples > 1 && profile.sampling.temperature === 0) {
+    throw new AssayError("E_USAGE", "at temperature 0 all samples are one and the same answer", {
+      expected: "a temperature above 0, or one sample",
+      got: `--samples ${samples}`,
+      ...(profile.verdict.position === "first" ? {} : { next: "--set temperature=0.6" }),
+    });
+  }
+  if (!Number.isSafeInteger(seed + samples - 1)) {
+    throw new AssayError("E_USAGE", "the last sample's seed passes 2^53", {
+      expected: "--seed plus --samples within 2^53",
+      got: `--seed ${seed} --samples ${samples}`,
+    });
+  }
+  return samples;
 }
 
 function readPrinciple(text: string): string {

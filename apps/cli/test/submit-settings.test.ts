@@ -57,6 +57,14 @@ describe("flags as settings", () => {
     });
   });
 
+  test("samples arrive; so many, at temperature 0, or with seeds beyond 2^53 they are refused", () => {
+    expect(settings({ samples: 64, seed: 3 }).batch).toMatchObject({ samples: 64, seed: 3 });
+    expect(settings({ samples: 1, set: ["temperature=0"] }).batch.samples).toBe(1);
+    expect(refusal(() => settings({ samples: 65 })).code).toBe("E_USAGE");
+    expect(refusal(() => settings({ samples: 2, set: ["temperature=0"] })).text).toContain("temperature 0");
+    expect(refusal(() => settings({ samples: 2, seed: Number.MAX_SAFE_INTEGER })).text).toContain("2^53");
+  });
+
   test("what is typed arrives where it belongs", () => {
     const typed = settings({
       principle: ["correctness", "is it short?"],

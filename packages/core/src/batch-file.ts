@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { canonicalJson } from "./canonical-json.ts";
 import { chunkOrders } from "./chunk-order.ts";
+import { mostSamples } from "./combine-samples.ts";
 import { profileSchema, profileSha256 } from "./profile.ts";
 import { userColumnTypes } from "./result-row.ts";
 import { sha256 } from "./sha256.ts";
@@ -42,7 +43,8 @@ export const batchFileSchema = z.strictObject({
   profile: profileSchema,
   strip: z.enum(stripModes),
   specials: z.enum(specialsModes),
-  samples: z.literal(1),
+  /** answers to each row's request */
+  samples: z.int().min(1).max(mostSamples),
   seed: z.int().nullable(),
   columns: z.array(z.strictObject({ name: z.string(), type: z.enum(userColumnTypes) })),
   /** batches whose `ok` results stand for rows with the same row_key; part of the identity where it is not empty */

@@ -1,6 +1,6 @@
 import type { Profile } from "./profile.ts";
 
-/** How long the rows take at the profile's stated rate; null where it states none. */
+/** How long the rows take at the profile's stated rate; null where it states none. A row of k samples is asked k times. */
 export interface NightEstimate {
   readonly nodeHours: number;
   readonly rowsPerNodeHour: number;
@@ -9,12 +9,12 @@ export interface NightEstimate {
   readonly source: string;
 }
 
-export function estimateNight(rows: number, profile: Profile): NightEstimate | null {
+export function estimateNight(rows: number, profile: Profile, samples = 1): NightEstimate | null {
   if (profile.rate === null) return null;
   return {
-    nodeHours: rows / profile.rate.rows_per_node_hour,
-    rowsPerNodeHour: profile.rate.rows_per_node_hour,
-    tokensPerRow: profile.rate.tokens_per_row,
+    nodeHours: (rows * samples) / profile.rate.rows_per_node_hour,
+    rowsPerNodeHour: profile.rate.rows_per_node_hour / samples,
+    tokensPerRow: profile.rate.tokens_per_row * samples,
     source: profile.rate.source,
   };
 }

@@ -1,6 +1,7 @@
 import type { BatchFile } from "./batch-file.ts";
 import { buildRequest, type ReadWay } from "./build-request.ts";
 import { cardPolicies, hasCardPolicies, seenAnswer } from "./card-policies.ts";
+import { combineSamples, defaultCombine } from "./combine-samples.ts";
 import { curlCommand } from "./curl-command.ts";
 import { AssayError } from "./error.ts";
 import type { Profile } from "./profile.ts";
@@ -68,8 +69,12 @@ export function explainRow(stored: StoredRow, options: ExplainOptions) {
     asks: row === null ? null : asks(row, options.text),
     request: row === null ? null : request(stored, row, options),
     result: result === null ? null : resultOf(result, file.profile),
+    samples: result === null ? null : samplesOf(result, file.profile),
+    /** null also for several samples: those programs judge one answer */
     others:
-      result === null || !hasCardPolicies(file.profile) ? null : cardPolicies(seenAnswer(result, file.keep_reasoning)),
+      result === null || result.samples !== null || !hasCardPolicies(file.profile)
+        ? null
+        : cardPolicies(seenAnswer(result, file.keep_reasoning)),
     reasoning: result === null ? null : reasoningOf(result, file, options.text),
   };
 }
@@ -178,6 +183,23 @@ function resultOf(result: ResultRow, profile: Profile) {
     latency_ms: result.latency_ms,
     scored_at: new Date(result.scored_at).toISOString(),
     source: result.source,
+  };
+}
+
+/** The single answers and whether the row is what the profile's rule makes of them; null for a row asked once. */
+function samplesOf({ samples, ...row }: ResultRow, { combine = defaultCombine }: Profile) {
+  if (samples === null) return null;
+  const combined = combineSamples(samples, combine);
+  return {
+    combine,
+    asked: samples.length,
+    ok: samples.filter(({ status }) => status === "ok").length,
+    combined_is_stored:
+      combined.status === row.status &&
+      combined.logprobYes === row.logprob_yes &&
+      combined.logprobNo === row.logprob_no &&
+      combined.mass === row.yes_no_mass,
+    each: samples,
   };
 }
 

@@ -39,6 +39,16 @@ export {
 export { type CheckpointHeader, decodeCheckpoint, encodeCheckpoint, isWorthKeeping } from "./checkpoint.ts";
 export { type ChunkOrder, chunkOrders, chunksInOrder, permuteChunks } from "./chunk-order.ts";
 export { classifyError, type ForeignFault } from "./classify-error.ts";
+export { combineOutcomes, type SampleOutcome } from "./combine-outcomes.ts";
+export {
+  type CombinedSamples,
+  type CombineRule,
+  combineRules,
+  combineSamples,
+  defaultCombine,
+  mostSamples,
+  sampleSeed,
+} from "./combine-samples.ts";
 export {
   type Completion,
   type EngineFailure,

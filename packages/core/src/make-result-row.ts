@@ -1,5 +1,5 @@
 import type { BatchFile } from "./batch-file.ts";
-import type { ResultRow } from "./result-row.ts";
+import type { ResultRow, ResultSample } from "./result-row.ts";
 import { reward } from "./reward.ts";
 import type { BadLine, Row } from "./row.ts";
 import type { Status } from "./status.ts";
@@ -59,8 +59,17 @@ export const emptyOutcome: Omit<RowOutcome, "status"> = {
 /** How much of a failed row's text is kept by default: the end, where the reason stands. */
 const keptReasoningChars = 2_000;
 
-/** The line of the shard for one row. The reward is made here and only here, of status ok and two log-probabilities. */
-export function makeResultRow(file: BatchFile, row: Row, outcome: RowOutcome, scoredAt: number): ResultRow {
+/**
+ * The line of the shard for one row. The reward is made here and only here, of status ok and two log-probabilities;
+ * `samples` are the single answers of a row that was asked several times.
+ */
+export function makeResultRow(
+  file: BatchFile,
+  row: Row,
+  outcome: RowOutcome,
+  scoredAt: number,
+  samples: ResultSample[] | null = null,
+): ResultRow {
   const { line } = row;
   const ok = outcome.status === "ok" && outcome.logprobYes !== null && outcome.logprobNo !== null;
   if (outcome.status === "ok" && !ok)
@@ -101,7 +110,7 @@ export function makeResultRow(file: BatchFile, row: Row, outcome: RowOutcome, sc
     source: "scored",
     model: file.model,
     batch: file.batch,
-    samples: null,
+    samples,
     carried: line.carried === null ? null : JSON.stringify(line.carried),
     reasoning: keptReasoning(outcome.text, outcome.status, file.keep_reasoning),
     columns: userCells(file, line.carried),

@@ -37,6 +37,6 @@ export function makeReusedRow(file: BatchFile, row: Row, rowKey: string, from: R
     },
     from.scored_at,
   );
-  // a reward is taken over, never computed anew: with several samples it is not the two log-probabilities' alone
+  // a reward is taken over, never computed anew
   return { ...made, reward: from.reward, samples: from.samples, source: `reused:${from.batch}` };
 }

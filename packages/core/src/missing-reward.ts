@@ -39,7 +39,9 @@ export function checkMissingPolicy(policy: MissingPolicy, file: BatchFile): void
   });
 }
 
+/** Of one answer: the card says nothing of several. */
 function cardReward(row: ResultRow, file: BatchFile): number | null {
+  if (row.samples !== null) return null;
   const [card] = cardPolicies(seenAnswer(row, file.keep_reasoning));
   const [only, ...others] = card?.outcomes ?? [];
   return only === undefined || others.length > 0 || only.when.length > 0 ? null : only.reward;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { canonicalJson } from "./canonical-json.ts";
+import { combineRules, defaultCombine } from "./combine-samples.ts";
 import { sha256 } from "./sha256.ts";
 
 /**
@@ -68,6 +69,9 @@ export const profileSchema = z.strictObject({
     read: z.enum(["two-step", "ids"]),
   }),
 
+  /** how several samples of a row become one reward; mean-margin where it is left out. Says nothing of one sample. */
+  combine: z.enum(combineRules).optional(),
+
   /** Strings that the template turns into special tokens and that a row's text must never become (P11). */
   specials: z.strictObject({
     /** turn openers and closers, counted per turn in prompt_token_ids by the probe */
@@ -98,10 +102,14 @@ export const profileSchema = z.strictObject({
 
 export type Profile = z.infer<typeof profileSchema>;
 
-/** Identity of what reaches a request or the reading (FORMATS): no name, description, models, rate or golden pair. */
+/**
+ * Identity of what reaches a request or the reading (FORMATS): no name, description, models, rate or golden pair. A
+ * default that is spelt out is the default: `combine` counts only where it is another rule.
+ */
 export function profileSha256(profile: Profile): string {
-  const { name: _name, description: _description, models: _models, golden: _golden, rate: _rate, ...hashed } = profile;
-  return sha256(canonicalJson(hashed));
+  const { name: _name, description: _description, models: _models, golden: _golden, rate: _rate, ...rest } = profile;
+  const { combine = defaultCombine, ...hashed } = rest;
+  return sha256(canonicalJson(combine === defaultCombine ? hashed : { ...hashed, combine }));
 }
 
 /** Identity of the message layout alone: part of every row_key. */

@@ -9,14 +9,14 @@ import { sha256 } from "./sha256.ts";
 export interface PromptPrefix {
   /** of the conversation before the judged response; all responses to it share it */
   readonly conversation: string;
-  /** of the conversation and the response; null where the line has one principle and nobody to share it with */
+  /** of the conversation and the response; null where no other request of the line shares it */
   readonly response: string | null;
 }
 
-/** The beginning that all rows of a line share. Costs one hash over the line's texts: once a line, not once a row. */
-export function promptPrefix({ messages, response, principles }: ResponseLine): PromptPrefix {
+/** The beginning that all rows of a line share, and all samples of a row. Costs one hash over the line's texts: once a line, not once a row. */
+export function promptPrefix({ messages, response, principles }: ResponseLine, samples = 1): PromptPrefix {
   const conversation = short(canonicalJson(messages));
-  return { conversation, response: principles.length > 1 ? short(`${conversation}\n${response}`) : null };
+  return { conversation, response: principles.length * samples > 1 ? short(`${conversation}\n${response}`) : null };
 }
 
 /** 64 bits: two that are equal by accident cost one look into the wrong engine's cache. */

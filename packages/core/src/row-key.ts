@@ -1,4 +1,5 @@
 import { canonicalJson } from "./canonical-json.ts";
+import { defaultCombine } from "./combine-samples.ts";
 import { layoutSha256, type Profile } from "./profile.ts";
 import type { Message } from "./row.ts";
 import { sha256 } from "./sha256.ts";
@@ -15,6 +16,7 @@ export function rowKey(asked: {
   samples: number;
   seed: number | null;
 }): string {
+  const { combine = defaultCombine } = asked.profile;
   return sha256(
     canonicalJson({
       messages: asked.messages,
@@ -22,6 +24,8 @@ export function rowKey(asked: {
       layout: layoutSha256(asked.profile),
       sampling: asked.profile.sampling,
       samples: asked.samples,
+      // the same answers under another rule are another reward
+      ...(asked.samples === 1 || combine === defaultCombine ? {} : { combine }),
       ...(asked.seed === null ? {} : { seed: asked.seed }),
     }),
   );

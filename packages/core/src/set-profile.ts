@@ -15,6 +15,7 @@ const settable = {
   max_tokens: ["max_tokens"],
   min_mass: ["verdict", "min_mass"],
   read: ["verdict", "read"],
+  combine: ["combine"],
 } as const satisfies Record<string, readonly string[]>;
 
 /** A profile with single settings changed. Throws E_PROFILE naming the key, what is allowed and the nearest name. */

@@ -155,7 +155,8 @@ describe("batch-file: batch.json", () => {
     ["a chunk without rows", { chunks: [{ sha256: "a".repeat(64), rows: 0, row_start: 0 }] }],
     ["a hash cut short", { sha256: "a".repeat(16) }],
     ["no model", { model: "" }],
-    ["samples that this version cannot ask for", { samples: 4 }],
+    ["no samples", { samples: 0 }],
+    ["more samples than anybody asks for", { samples: 65 }],
     ["a mode that nobody knows", { strip: "last" }],
     ["half a seed", { seed: 0.5 }],
   ])("refuses %s", (_name, changed) => {

@@ -5,15 +5,16 @@ import {
   type ResultRow,
   type Row,
   type RowsLine,
-  reward,
   rowsOf,
   userCells,
 } from "@assay/core";
 import type { BrokenPromise } from "./broken-promise.ts";
+import { checkReward } from "./check-reward.ts";
+import { checkSamples } from "./check-samples.ts";
 
 /**
  * Compares what a shard holds with what its chunk asked (P1: every row once, in order, with its labels) and with the
- * reward's definition (P8: none without ok, none that its log-probabilities do not give). `deep` makes every row_key
+ * reward's definition (P8: none without ok, none that its log-probabilities or its samples do not give). `deep` makes every row_key
  * anew from what the row asks. Pure; null when all holds.
  */
 export function checkRows(
@@ -47,7 +48,11 @@ export function checkRows(
         };
     }
     const asks = rows[i] ?? null;
-    const wrong = checkReward(row) ?? checkOrigin(file, row) ?? (asks === null ? null : checkKey(file, asks, row));
+    const wrong =
+      checkReward(row) ??
+      checkSamples(file, row) ??
+      checkOrigin(file, row) ??
+      (asks === null ? null : checkKey(file, asks, row));
     if (wrong !== null) return { ...wrong, where: `row ${row.row_index}` };
   }
   return null;
@@ -71,26 +76,6 @@ function labelsOf(file: BatchFile, line: RowsLine): Partial<ResultRow>[] {
     carried: line.carried === null ? null : JSON.stringify(line.carried),
     columns,
   }));
-}
-
-function checkReward(row: ResultRow): Omit<BrokenPromise, "where"> | null {
-  if (row.status !== "ok") {
-    return row.reward === null
-      ? null
-      : { promise: "P8", what: "a row that is not ok has a reward", expected: "null", got: String(row.reward) };
-  }
-  if (row.reward === null || row.logprob_yes === null || row.logprob_no === null) {
-    return { promise: "P8", what: "a row that is ok lacks its reward or a log-probability" };
-  }
-  const defined = reward(row.logprob_yes, row.logprob_no);
-  return defined === row.reward
-    ? null
-    : {
-        promise: "P8",
-        what: "a reward is not what its log-probabilities give",
-        expected: String(defined),
-        got: String(row.reward),
-      };
 }
 
 function checkOrigin(file: BatchFile, row: ResultRow): Omit<BrokenPromise, "where"> | null {

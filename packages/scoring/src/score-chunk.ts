@@ -15,6 +15,7 @@ import {
 import type { EncodeShard } from "@assay/datasets";
 import type { EnginePool } from "@assay/engine";
 import type { ObjectStore } from "@assay/store";
+import { allOrFirstError } from "./all-or-first-error.ts";
 import type { RowPorts } from "./ask-row.ts";
 import type { BatchContext } from "./batch-context.ts";
 import { type ChunkAttempt, startAttempt } from "./chunk-attempt.ts";
@@ -168,7 +169,7 @@ async function askMissing(
   const rowPorts: RowPorts = { pool, clock, startedAt: clock.now(), signal };
   const asking = lines.flatMap((line): (ResultRow | Promise<ResultRow>)[] => {
     if (isBadLine(line)) return [makeBadRow(context.file, line, clock.now())];
-    const prefix = promptPrefix(line);
+    const prefix = promptPrefix(line, context.file.samples);
     return rowsOf(line).map(
       (row) =>
         saved.get(row.rowIndex) ??
@@ -208,25 +209,6 @@ async function commit(
     saved: saved.rows.size,
     ignored: saved.ignored,
   };
-}
-
-/** Waits for every row even when one rejects, so that no row is still talking to an engine when the chunk has ended. */
-async function allOrFirstError<T>(
-  results: readonly (T | Promise<T>)[],
-  onError: (error: unknown) => void,
-): Promise<T[]> {
-  let failed: { error: unknown } | null = null;
-  const settled = await Promise.all(
-    results.map((result) =>
-      Promise.resolve(result).catch((error: unknown) => {
-        failed ??= { error };
-        onError(error);
-        return null;
-      }),
-    ),
-  );
-  if (failed !== null) throw (failed as { error: unknown }).error;
-  return settled as T[];
 }
 
 /** The class and one example, for the person who finds the batch paused. */

@@ -1,11 +1,22 @@
-import { buildRequest, makeResultRow, makeReusedRow, type PromptPrefix, type ResultRow, type Row } from "@assay/core";
-import { askRow, type RowPorts } from "./ask-row.ts";
+import {
+  buildRequest,
+  combineOutcomes,
+  defaultCombine,
+  makeResultRow,
+  makeReusedRow,
+  type PromptPrefix,
+  type ResultRow,
+  type Row,
+} from "@assay/core";
+import type { RowPorts } from "./ask-row.ts";
+import { askSamples } from "./ask-samples.ts";
 import type { BatchContext } from "./batch-context.ts";
 import { unaskedOutcome } from "./row-outcome.ts";
 
 /**
- * Scores one row: build, ask, result; what an earlier batch knows is not asked. A row that fails is a result, too. Rejects with E_ABORTED or E_ENGINES_FENCED
- * only.
+ * Scores one row: build, ask once or as many times as the batch has samples, result. What an earlier batch knows is not
+ * asked. A row that fails is a result, too. Rejects with E_ABORTED or E_ENGINES_FENCED only; a row one of whose samples
+ * is not done then is not done.
  */
 export async function scoreRow(
   ports: RowPorts,
@@ -18,14 +29,24 @@ export async function scoreRow(
   if (built.kind === "unasked") return makeResultRow(file, row, unaskedOutcome(built), ports.clock.now());
   const known = (await context.reuse?.find(built.rowKey)) ?? null;
   if (known !== null) return makeReusedRow(file, row, built.rowKey, known);
-  const outcome = await askRow(ports, context, built, prefix);
-  return noted(ports, context, makeResultRow(file, row, outcome, ports.clock.now()), outcome.engine);
+  const outcomes = await askSamples(ports, context, built, prefix);
+  for (const { engine, status, errorMessage } of outcomes) {
+    note(ports, context, engine, { status, row_index: row.rowIndex, error_message: errorMessage });
+  }
+  const [only] = outcomes;
+  if (file.samples === 1 && only !== undefined) return makeResultRow(file, row, only, ports.clock.now());
+  const { outcome, samples } = combineOutcomes(outcomes, file.profile.combine ?? defaultCombine);
+  return makeResultRow(file, row, outcome, ports.clock.now(), samples);
 }
 
-/** The failure budget, unless a person said that the batch's failures are to be kept. */
-function noted(ports: RowPorts, context: BatchContext, row: ResultRow, origin: string): ResultRow {
-  if (context.control.accept_failures) return row;
-  const reason = context.watch.note(origin, row);
+/** The failure budget, unless a person said that the batch's failures are to be kept. Every answer counts as a row. */
+function note(
+  ports: RowPorts,
+  context: BatchContext,
+  origin: string,
+  answer: Pick<ResultRow, "status" | "row_index" | "error_message">,
+): void {
+  if (context.control.accept_failures) return;
+  const reason = context.watch.note(origin, answer);
   if (reason !== null) ports.pool.fence(context.file.batch, origin, reason);
-  return row;
 }

@@ -3,7 +3,7 @@ import { createFailureBudget, type FailureBudget, type ResultRow } from "@assay/
 /** The failure budgets of one batch on this worker, one per engine (DESIGN 4). */
 export interface FailureWatch {
   /** Takes a scored row into account. Returns why its engine has to be fenced for this batch, or null. */
-  note(origin: string, row: ResultRow): string | null;
+  note(origin: string, row: Pick<ResultRow, "status" | "row_index" | "error_message">): string | null;
   /** Forgets everything: after a pause the person who resumes has mended something. */
   reset(): void;
 }

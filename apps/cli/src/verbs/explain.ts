@@ -85,6 +85,7 @@ export async function explain(text: string, rowText: string, flags: ExplainFlags
   }
   if (explanation.request?.row_key_is_stored === false)
     throw broken(stored, "its row_key is not that of its stored row");
+  if (explanation.samples?.combined_is_stored === false) throw broken(stored, "it is not what its samples give");
   if (explanation.result?.reward_is_arithmetic === false)
     throw broken(stored, "its reward is not that of its log-probabilities");
 }

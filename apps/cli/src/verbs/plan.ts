@@ -1,4 +1,4 @@
-import { type BatchFile, estimateNight, type Profile, type Recipe, recipeSha256 } from "@assay/core";
+import { type BatchFile, defaultCombine, estimateNight, type Profile, type Recipe, recipeSha256 } from "@assay/core";
 import { loadBatchIfPresent, type Sample, type WalkTally } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
 import type { InputFormat } from "../choose-input-format.ts";
@@ -71,9 +71,12 @@ function planLines({ planned, format, settings }: PlannedInputs, exists: Existin
     line("profile", `${profile.name}: ${profile.description}`),
     ...(settings.records.recipe == null ? [] : [line("recipe", recipeText(settings.records.recipe))]),
     line("model", `${file.model}${file.revision === null ? "" : `@${file.revision}`}`),
-    line("sampling", samplingText(profile, file.seed)),
+    line("sampling", samplingText(profile, file.seed, file.samples)),
+    ...(file.samples === 1
+      ? []
+      : [line("samples", `${file.samples} answers a row, combined by ${profile.combine ?? defaultCombine}`)]),
     line("responses", `strip reasoning ${file.strip}; template strings in texts: ${file.specials}`),
-    line("night", nightText(counts.rows, profile)),
+    line("night", nightText(counts.rows, profile, file.samples)),
     line("exists", existsText(exists)),
   ];
 }
@@ -112,19 +115,19 @@ function leftOut(tally: WalkTally): string {
 }
 
 /** Every parameter that is sent, since a server fills gaps from its checkpoint. */
-function samplingText({ sampling, max_tokens, verdict }: Profile, seed: number | null): string {
+function samplingText({ sampling, max_tokens, verdict }: Profile, seed: number | null, samples: number): string {
   const parameters = Object.entries(sampling).map(([name, value]) => `${name} ${value}`);
   return [
     ...parameters,
     `max_tokens ${count(max_tokens)}`,
-    seed === null ? "no seed" : `seed ${seed}`,
+    seed === null ? "no seed" : samples === 1 ? `seed ${seed}` : `seeds ${seed} to ${seed + samples - 1}`,
     `read ${verdict.read}`,
   ].join(", ");
 }
 
 /** "20,000,000 rows; at 21,000 an hour and node (2,000 tokens a row, source) 40 days on one node" */
-export function nightText(rows: number, profile: Profile): string {
-  const night = estimateNight(rows, profile);
+export function nightText(rows: number, profile: Profile, samples = 1): string {
+  const night = estimateNight(rows, profile, samples);
   if (night === null) return `${counted(rows, "row")}; the profile states no rate`;
   const { rowsPerNodeHour, tokensPerRow, source, nodeHours } = night;
   return `${counted(rows, "row")}; at ${count(rowsPerNodeHour)} an hour and node (${counted(tokensPerRow, "token")} a row, ${source}) ${duration(nodeHours * 3_600)} on one node`;
@@ -161,9 +164,11 @@ function planJson({ planned, format, settings }: PlannedInputs, exists: Existing
     revision: file.revision,
     recipe: file.recipe ?? null,
     sampling: { ...profile.sampling, max_tokens: profile.max_tokens, seed: file.seed },
+    samples: file.samples,
+    combine: file.samples === 1 ? null : (profile.combine ?? defaultCombine),
     read: profile.verdict.read,
     strip: file.strip,
     specials: file.specials,
-    night: estimateNight(file.counts.rows, profile),
+    night: estimateNight(file.counts.rows, profile, file.samples),
   };
 }

@@ -1,0 +1,33 @@
+import { type PromptPrefix, type SampleOutcome, sampleSeed } from "@assay/core";
+import { allOrFirstError } from "./all-or-first-error.ts";
+import { askRow, type RowPorts } from "./ask-row.ts";
+import type { BatchContext } from "./batch-context.ts";
+import type { AskedFor } from "./row-outcome.ts";
+
+/**
+ * The answers to one row's request, as many as the batch has samples, in sample order. They stand in line next to each
+ * other, the first one ahead, each for a slot of its own: an engine that has computed the prompt once has it for all.
+ * Where one rejects the others are stopped, and it rejects when none talks to an engine any more. Rejects with E_ABORTED
+ * or E_ENGINES_FENCED only.
+ */
+export async function askSamples(
+  ports: RowPorts,
+  context: BatchContext,
+  built: AskedFor,
+  prefix?: PromptPrefix,
+): Promise<readonly (SampleOutcome & { readonly engine: string })[]> {
+  const { samples, seed } = context.file;
+  const ask = async (sample: number, signal: AbortSignal): Promise<SampleOutcome & { readonly engine: string }> => {
+    const own = sampleSeed(seed, sample);
+    const request = { ...built, request: { ...built.request, seed: own } };
+    return { ...(await askRow({ ...ports, signal }, context, request, prefix)), seed: own };
+  };
+  if (samples === 1) return [await ask(0, ports.signal)];
+
+  const stop = new AbortController();
+  const signal = AbortSignal.any([ports.signal, stop.signal]);
+  return allOrFirstError(
+    Array.from({ length: samples }, (_, sample) => ask(sample, signal)),
+    () => stop.abort(),
+  );
+}
