@@ -114,7 +114,7 @@ function readSamples({ samples = 1, seed = 0 }: PlanFlags, profile: Profile): nu
       ...(profile.verdict.position === "first" ? {} : { next: "--set temperature=0.6" }),
     });
   }
-  if (!Number.isSafeInteger(seed + samples - 1)) {
+  if (!Number.isSafeInteger(seed + (samples - 1))) {
     throw new AssayError("E_USAGE", "the last sample's seed passes 2^53", {
       expected: "--seed plus --samples within 2^53",
       got: `--seed ${seed} --samples ${samples}`,
