@@ -41,6 +41,7 @@ async function chunkOf(
     abort: options.signal ?? never,
     software: "0.0.0-test",
     onLined: () => {},
+    onRefused: () => {},
     onAway: () => {},
   });
   return { store, file, pool, scoring };
