@@ -14,6 +14,10 @@ type At = "text" | "key" | "colon" | "value" | "cut";
 
 const quote = 0x22;
 const backslash = 0x5c;
+/** 1 for bytes that neither begin a string nor open or close anything. */
+const endsNothing = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte === quote || isOpen(byte) || isClose(byte) ? 0 : 1,
+);
 const nullBytes = new TextEncoder().encode("null");
 
 /**
@@ -52,6 +56,11 @@ export function createFieldCutter(names: readonly string[]): FieldCutter {
     const kept: Uint8Array[] = [];
     let from = at === "cut" ? -1 : 0;
     for (let i = 0; i < bytes.length; i += 1) {
+      // nearly all bytes are these: the numbers of an array that is cut
+      if (at === "cut" && cutDepth >= 0 && !inString) {
+        while (i < bytes.length && endsNothing[bytes[i] ?? 0] === 1) i += 1;
+        if (i === bytes.length) break;
+      }
       const byte = bytes[i] ?? 0;
       if (at === "value" && !isSpace(byte)) {
         at = beginsValue(byte) ? "cut" : "text";
