@@ -35,7 +35,7 @@ const body = {
   usage: { prompt_tokens: 2_000, completion_tokens: tokens },
 };
 const bytes = new TextEncoder().encode(JSON.stringify(body));
-const request = { kind: "chat", logprobTokenIds: asked } as unknown as ChatRequest;
+const request = { kind: "chat", text: null, logprobTokenIds: asked } as unknown as ChatRequest;
 const read = createAnswerReader(() => {});
 
 const whole = timed(() => completionFromChat(JSON.parse(new TextDecoder().decode(bytes)), 0, asked));

@@ -29,7 +29,7 @@ export async function askRow(
   const slot = await engine.engines.pool.acquire("conformance", never);
   try {
     const limits = { signal: never, deadlineMs: 120_000 };
-    return await askVerdict((request) => slot.complete(request, limits), built.request, profile, way);
+    return await askVerdict((request) => slot.complete(request, limits), built.request, profile);
   } finally {
     slot.release();
   }

@@ -1,5 +1,5 @@
 import {
-  completionFromRead,
+  completionFromText,
   findVerdict,
   logprobsAt,
   profileByName,
@@ -34,7 +34,7 @@ async function readBothWays(engine: EngineUnderTest, shift = 0, messages: object
   ];
   const second = await complete(engine, prefix, { logprob_token_ids: ids, return_tokens_as_token_ids: true });
   const one = readVerdict(logprobsAt(completion, found.position) ?? raise("not told"), found.form, profile, "ids");
-  const at = logprobsAt(completionFromRead(second, 0), 0) ?? raise("not told");
+  const at = logprobsAt(completionFromText(second, 0), 0) ?? raise("not told");
   return { one, two: readVerdict(at, found.form, profile, "two-step"), prefix, second };
 }
 

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import {
   type Asked,
   AssayError,
+  askBothWays,
   askVerdict,
   type BatchFile,
   buildRequest,
@@ -22,6 +23,7 @@ import {
   templateBreach,
   type VerdictRead,
   visibleText,
+  vllmForm,
 } from "@assay/core";
 import type { EngineFacts } from "@assay/engine";
 import { line, policyLines, signed, textLines } from "./explanation-lines.ts";
@@ -61,23 +63,18 @@ export async function askAgain(
     try {
       const found = facts.find(({ origin }) => origin === slot.origin);
       const ways = found?.ways ?? [];
-      const way: ReadWay = ways.includes("ids") ? "ids" : "two-step";
+      const way: ReadWay = ways.includes("ids") ? "ids" : (ways[0] ?? "two-step");
+      const server = { ...(found?.server ?? vllmForm), ...(pin?.top === undefined ? {} : { topLogprobs: pin.top }) };
       const complete = (request: EngineRequest): Promise<EngineOutcome> =>
         slot.complete(request, { signal: never, deadlineMs: askLimitMs });
-      const built = buildRequest(row, { ...file, profile }, way);
+      const built = buildRequest(row, { ...file, profile }, way, server);
       if (built.kind !== "ask") throw new TypeError("askAgain: this row is not asked");
-      const first = answered(await askVerdict(complete, built.request, profile, way), slot.origin);
-      const readings = [readingOf(first)];
-      if (way === "ids" && ways.includes("two-step") && first.found.found) {
-        const withoutIds = { ...built.request, logprobTokenIds: null };
-        const second = await askVerdict(
-          async (request) => (request.kind === "chat" ? { ok: true, completion: first.completion } : complete(request)),
-          withoutIds,
-          profile,
-          "two-step",
-        );
-        readings.push(readingOf(answered(second, slot.origin)));
-      }
+      const { ids, twoStep } =
+        way === "ids" && ways.includes("two-step")
+          ? await askBothWays(complete, built.request, profile)
+          : { ids: await askVerdict(complete, built.request, profile), twoStep: null };
+      const first = answered(ids, slot.origin);
+      const readings = [first, ...(twoStep === null ? [] : [answered(twoStep, slot.origin)])].map(readingOf);
       const { completion } = first;
       const verdict = first.found;
       const tell = await detokenizer(slot.origin, file.model, flags);

@@ -165,6 +165,8 @@ function unlikely({ answer, yes, no, logprob_yes, logprob_no }: Result, temperat
 function readText(read: string | null): string {
   if (read === "two-step") return "two-step: the answer first, then one token on exactly its ids before the verdict";
   if (read === "ids") return "ids: one request that names the ids of every form of Yes and No";
+  if (read === "top")
+    return "top: one request with a list of the likeliest tokens; a word that is not in it has a bound";
   return read === null ? "nothing was read" : visibleText(read);
 }
 

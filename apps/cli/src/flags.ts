@@ -29,6 +29,8 @@ export interface PlanFlags {
   /** file that gives records their principles by domain */
   readonly recipe?: string;
   readonly set: readonly string[];
+  /** way of reading that is insisted on */
+  readonly read?: string;
   readonly map: readonly string[];
   readonly carry: readonly string[];
   readonly carryAll?: boolean;

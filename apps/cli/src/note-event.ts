@@ -12,6 +12,10 @@ export function noteEvent(event: Exclude<WorkerEvent, { type: "chunk" }>, tell: 
   } else if (event.type === "refused") {
     note(`${event.batch} is left alone: ${event.error.code} ${event.error.message}`);
     tell({ type: "refused", batch: event.batch, code: event.error.code, message: event.error.message });
+  } else if (event.type === "way") {
+    const { batch, engine, way, reason } = event;
+    note(`${batch}: rows on ${engine} are read by ${way} from now on: ${reason}`);
+    tell({ type: "way", batch, engine, way, reason });
   } else if (event.type === "away") {
     noteAway(event.error);
   }

@@ -33,6 +33,8 @@ export async function openNamedEngines(flags: EngineFlags, model: string | undef
   const simulator = await startSimulator({
     slots: simulatedSlots,
     tokensPerSecond: 0,
+    // as docs/reference/engines.md starts a real one: whether two steps pay is judged by it
+    promptTokensDetails: true,
     ...(model === undefined ? {} : { model }),
   });
   const opened = open([simulator.url], apiKey, flags, "a simulated engine in this process");

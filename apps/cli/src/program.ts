@@ -178,6 +178,7 @@ export async function program(argv: readonly string[]): Promise<void> {
     .option("--engine-key-file <file>", "file with the engine's API key (or ASSAY_ENGINE_KEY)")
     .option("--profile <name>", "built-in profile or file to probe for")
     .option("--model <name>", "served name to probe for")
+    .option("--read <way>", "way of reading to insist on: two-step, ids or top")
     .option("--json", "print one JSON object")
     .action(async (flags) => (await import("./verbs/doctor.ts")).doctor(flags));
 
@@ -335,6 +336,7 @@ function addPlan(command: Command): Command {
     .option("--recipe <file>", "principles by domain for records that bring none (see examples/recipes)")
     .option("--set <key=value>", "change one setting of the profile (repeatable)", keep, [])
     .option("--format <name>", "how the records are written (default: found by their fields; `assay plan` says it)")
+    .option("--read <way>", "insist on a way of reading the verdict: two-step, ids or top (as --set read=)")
     .option("--map <ours=theirs>", "names of fields, such as prompt=input,response=output", collect, [])
     .option(
       "--carry <name[:type]>",

@@ -5,6 +5,7 @@ import {
   mostSamples,
   type Profile,
   type Recipe,
+  readWays,
   setProfile,
   specialsModes,
   stripModes,
@@ -30,7 +31,7 @@ export function submitSettings(
     throw new AssayError("E_USAGE", "--recipe and --principle both choose the principles", {
       got: `--recipe ${flags.recipe}`,
     });
-  const profile = setProfile(chosen.profile, pairs("--set", "key=value", flags.set));
+  const profile = insistedProfile(setProfile(chosen.profile, pairs("--set", "key=value", flags.set)), flags.read);
   const columns = allColumns(importer, readColumns(flags.carry));
   return {
     records: {
@@ -84,6 +85,19 @@ function readSample({ sample, limit, seed }: PlanFlags): Pick<SubmitSettings, "s
   if (limit !== undefined)
     throw new AssayError("E_USAGE", "--limit and --sample both choose the records", { got: `--limit ${limit}` });
   return { sample: { size: sample, seed: seed ?? 0 } };
+}
+
+/** `--read` says what `--set read=` says. Throws E_USAGE where they say two things, or no way there is. */
+export function insistedProfile(profile: Profile, read: string | undefined): Profile {
+  if (read === undefined) return profile;
+  const way = oneOf("--read", readWays, read);
+  if (profile.verdict.insist === true && profile.verdict.read !== way) {
+    throw new AssayError("E_USAGE", "two ways of reading are insisted on", {
+      expected: "one of them",
+      got: `--read ${way}, and ${profile.verdict.read} by --set or the profile`,
+    });
+  }
+  return setProfile(profile, new Map([["read", way]]));
 }
 
 /** `key=value` texts; the value may hold further "=". A key given twice is a mistake, not a choice. */

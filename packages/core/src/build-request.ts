@@ -2,11 +2,11 @@ import type { BatchFile } from "./batch-file.ts";
 import type { ChatRequest, ReadRequest } from "./engine-request.ts";
 import { neutraliseSpecials } from "./neutralise-specials.ts";
 import { type Profile, verdictIds } from "./profile.ts";
+import { type ReadWay, type ServerForm, vllmForm } from "./read-way.ts";
+import { renderPlain } from "./render-plain.ts";
 import type { Message, Row } from "./row.ts";
 import { rowKey } from "./row-key.ts";
 import { stripReasoning } from "./strip-reasoning.ts";
-
-export type ReadWay = "two-step" | "ids";
 
 export type BuildSettings = Pick<BatchFile, "model" | "profile" | "strip" | "specials" | "samples" | "seed">;
 
@@ -31,9 +31,14 @@ export type BuiltRequest =
 /**
  * The first request of a row: the conversation, the judged response (stripped of the policy's thinking), and the
  * principle as the profile lays it out, every text neutralised. Pure. Two steps ask for no log-probabilities, which
- * cost 1.6 times the engine's time over a long reasoning.
+ * cost 1.6 times the engine's time over a long reasoning. `server`: what the probe found it to take.
  */
-export function buildRequest(row: Row, settings: BuildSettings, way: ReadWay): BuiltRequest {
+export function buildRequest(
+  row: Row,
+  settings: BuildSettings,
+  way: ReadWay,
+  server: ServerForm = vllmForm,
+): BuiltRequest {
   const { profile } = settings;
   const prepared = prepareRow(row, settings);
   if (prepared.kind === "unasked") return prepared;
@@ -41,22 +46,43 @@ export function buildRequest(row: Row, settings: BuildSettings, way: ReadWay): B
   const { sampling } = profile;
   return {
     ...asked,
-    request: {
-      kind: "chat",
-      model: settings.model,
-      messages,
-      templateKwargs: profile.messages.template_kwargs,
-      temperature: sampling.temperature,
-      topP: sampling.top_p,
-      topK: sampling.top_k,
-      minP: sampling.min_p,
-      repetitionPenalty: sampling.repetition_penalty,
-      maxTokens: profile.max_tokens,
-      seed: settings.seed,
-      // a one-token answer has no second step to read it in
-      logprobTokenIds: way === "ids" || profile.verdict.position === "first" ? verdictIds(profile) : null,
-    },
+    request: inWay(
+      {
+        kind: "chat",
+        model: settings.model,
+        messages,
+        text: server.rendered === "plain" ? renderPlain(messages, profile) : null,
+        fields: server.fields,
+        templateKwargs: profile.messages.template_kwargs,
+        temperature: sampling.temperature,
+        topP: sampling.top_p,
+        topK: sampling.top_k,
+        minP: sampling.min_p,
+        repetitionPenalty: sampling.repetition_penalty,
+        maxTokens: profile.max_tokens,
+        seed: settings.seed,
+        logprobTokenIds: null,
+        topLogprobs: null,
+      },
+      profile,
+      way,
+      server,
+    ),
   };
+}
+
+/** The same request with the log-probabilities that one way of reading needs. The row's key does not change by it. */
+export function inWay(
+  request: ChatRequest,
+  profile: Profile,
+  way: ReadWay,
+  server: ServerForm = vllmForm,
+): ChatRequest {
+  const { fields } = server;
+  if (way === "top") return { ...request, fields, logprobTokenIds: null, topLogprobs: server.topLogprobs };
+  // a one-token answer has no second step to read it in
+  const exact = way === "ids" || profile.verdict.position === "first";
+  return { ...request, fields, logprobTokenIds: exact ? verdictIds(profile) : null, topLogprobs: null };
 }
 
 /** What a row asks, whichever engine it goes to: its messages and key, or why it is not asked. Pure. */

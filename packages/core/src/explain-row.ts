@@ -1,10 +1,11 @@
 import type { BatchFile } from "./batch-file.ts";
-import { buildRequest, type ReadWay } from "./build-request.ts";
+import { buildRequest } from "./build-request.ts";
 import { cardPolicies, hasCardPolicies, seenAnswer } from "./card-policies.ts";
 import { combineSamples, defaultCombine } from "./combine-samples.ts";
 import { curlCommand } from "./curl-command.ts";
 import { AssayError } from "./error.ts";
 import type { Profile } from "./profile.ts";
+import { type ReadWay, readWays, type ServerForm } from "./read-way.ts";
 import type { ResultRow } from "./result-row.ts";
 import { rewardArithmetic } from "./reward-arithmetic.ts";
 import { isBadLine, type Row, type RowsLine, rowsOf } from "./row.ts";
@@ -22,6 +23,8 @@ export interface StoredRow {
   readonly result: ResultRow | null;
   /** null where no worker has begun the batch */
   readonly simulated: boolean | null;
+  /** what the batch's servers take, from pin.json */
+  readonly server: ServerForm;
 }
 
 /** The row of a chunk's lines that has this number. Throws E_BROKEN when none has. */
@@ -93,7 +96,8 @@ function asks(row: Row, text: boolean) {
 }
 
 /** The first request, made anew from the stored row: the same row_key says that it is the one that was asked. */
-function request({ file, result }: StoredRow, row: Row, options: ExplainOptions) {
+function request(stored: StoredRow, row: Row, options: ExplainOptions) {
+  const { file, result } = stored;
   const { profile } = file;
   const way = wayOf(result, profile);
   const resolved = profile.verdict.forms.every(({ yes_id, no_id }) => yes_id !== null && no_id !== null);
@@ -101,11 +105,13 @@ function request({ file, result }: StoredRow, row: Row, options: ExplainOptions)
   const buildable = resolved
     ? profile
     : { ...profile, verdict: { ...profile.verdict, position: "last-after-anchor" as const } };
-  const built = buildRequest(row, { ...file, profile: buildable }, resolved ? way : "two-step");
-  const url = `${options.url ?? result?.engine ?? "ENGINE"}/v1/chat/completions`;
+  const withoutIds = way === "top" ? way : "two-step";
+  const built = buildRequest(row, { ...file, profile: buildable }, resolved ? way : withoutIds, stored.server);
+  const path = stored.server.rendered === "plain" ? "/v1/completions" : "/v1/chat/completions";
+  const url = `${options.url ?? result?.engine ?? "ENGINE"}${path}`;
   const asked = built.kind === "ask";
   const rowKey = asked ? built.rowKey : null;
-  const idsLeftOut = asked && !resolved && (way === "ids" || profile.verdict.position === "first");
+  const idsLeftOut = asked && !resolved && way === "ids";
   return {
     url,
     unasked: asked ? null : { status: built.status, why: built.why },
@@ -144,8 +150,7 @@ function neverBuilt({ row_key, status }: ResultRow): boolean {
 
 /** The way that the row was read in, else the profile's own. */
 function wayOf(result: ResultRow | null, profile: Profile): ReadWay {
-  if (profile.verdict.position === "first") return "ids";
-  return result?.read === "ids" || result?.read === "two-step" ? result.read : profile.verdict.read;
+  return readWays.find((way) => way === result?.read) ?? profile.verdict.read;
 }
 
 function resultOf(result: ResultRow, profile: Profile) {

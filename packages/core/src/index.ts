@@ -1,4 +1,5 @@
-export { type Asked, askVerdict } from "./ask-verdict.ts";
+export { askBothWays, type BothWays } from "./ask-both-ways.ts";
+export { type Asked, askVerdict, type Complete, type SecondRequest } from "./ask-verdict.ts";
 export { BadRecord, type BadValue, badAsValue, readText } from "./bad-record.ts";
 export {
   type BatchFile,
@@ -21,8 +22,8 @@ export {
   type BuiltRequest,
   buildReadRequest,
   buildRequest,
+  inWay,
   prepareRow,
-  type ReadWay,
 } from "./build-request.ts";
 export { builtInProfiles, profileByName, profileForModel } from "./built-in-profiles.ts";
 export { canonicalJson } from "./canonical-json.ts";
@@ -84,6 +85,7 @@ export { estimateNight, type NightEstimate } from "./estimate.ts";
 export { type ExplainOptions, type Explanation, explainRow, lineOfRow, type StoredRow } from "./explain-row.ts";
 export { chunkFailedAsAWhole, createFailureBudget, type FailureBudget } from "./failure-budget.ts";
 export { type FoundVerdict, findVerdict, logprobsAt } from "./find-verdict.ts";
+export { type SecondSeen, seenWindow, whyHandOver } from "./hand-over.ts";
 export type { InputBytes, RangeReader } from "./input-bytes.ts";
 export { emptyOutcome, makeBadRow, makeResultRow, type RowOutcome, userCells } from "./make-result-row.ts";
 export { makeReusedRow } from "./make-reused-row.ts";
@@ -97,9 +99,10 @@ export {
   type ResponseFields,
 } from "./normalise-record.ts";
 export { parseRows } from "./parse-rows.ts";
-export { type Pin, pinBytes, pinDifferences, pinSchema, pinSha256 } from "./pin.ts";
+export { type Pin, pinBytes, pinDifferences, pinSchema, pinSha256, serverOfPin } from "./pin.ts";
 export { type Chunker, chunkTarget, createChunker, maxChunkBytes, type PlannedChunk } from "./plan-batch.ts";
 export {
+  hasVerdictIds,
   layoutSha256,
   type Profile,
   profileSchema,
@@ -109,9 +112,19 @@ export {
   verdictIds,
 } from "./profile.ts";
 export { type PromptPrefix, promptPrefix } from "./prompt-prefix.ts";
-export { type ReadBy, readVerdict, type VerdictRead } from "./read-verdict.ts";
+export { readVerdict, type VerdictRead } from "./read-verdict.ts";
+export { type ReadWay, readWays, type ServerForm, vllmForm } from "./read-way.ts";
+export {
+  comparedRows,
+  makeReadsFile,
+  type ReadPair,
+  type ReadsFile,
+  readsBytes,
+  readsFileSchema,
+} from "./reads-file.ts";
 export { principlesOf, type Recipe, recipeSchema, recipeSha256 } from "./recipe.ts";
 export { inputStem, type RecordPlace, recordLines, rowCount, serialiseLine } from "./record-lines.ts";
+export { renderPlain } from "./render-plain.ts";
 export {
   type ResultRow,
   type ResultSample,
@@ -180,6 +193,7 @@ export {
   probePassedKey,
   queueName,
   readPartialKey,
+  readsKey,
   retriesPrefix,
   retryKey,
   retryName,
@@ -195,4 +209,4 @@ export {
 export { type StrippedResponse, stripReasoning } from "./strip-reasoning.ts";
 export { templateBreach } from "./template-breach.ts";
 export { visibleText } from "./visible-text.ts";
-export { chatBody, completionFromChat, completionFromRead, failureFromHttp, readBody } from "./wire.ts";
+export { canSayOpenai, chatBody, completionFromChat, completionFromText, failureFromHttp, readBody } from "./wire.ts";

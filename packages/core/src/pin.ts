@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { canonicalJson } from "./canonical-json.ts";
+import { readWays, type ServerForm, vllmForm } from "./read-way.ts";
 import { sha256 } from "./sha256.ts";
 
 /**
@@ -20,6 +21,12 @@ export const pinSchema = z.strictObject({
   /** raw_logprobs, or processed when the server scales them */
   logprobs: z.enum(["raw", "processed"]),
   simulated: z.boolean(),
+  /** the way the batch was begun in; absent in pins of earlier versions. Whether another may join: mayReadIn */
+  read: z.enum(readWays).optional(),
+  /** length of the lists asked for, of way `top` alone: with others the bound of what is not listed would be another */
+  top: z.int().positive().optional(),
+  /** the profile's plain text was sent; absent where the server's template rendered the messages */
+  rendered: z.literal("plain").optional(),
 });
 export type Pin = z.infer<typeof pinSchema>;
 
@@ -31,9 +38,22 @@ export function pinSha256(pin: Pin): string {
   return sha256(pinBytes(pin));
 }
 
-/** The fields in which two pins differ, with both values, for the message to the person; empty when equal. */
+/** How the batch is read is no fact of an engine. */
+const ofTheBatch: readonly (keyof Pin)[] = ["read", "top"];
+
+/**
+ * The fields in which what an engine is differs from what is pinned, with both values, for the message to the person;
+ * empty when they are alike. The way of reading is not compared.
+ */
 export function pinDifferences(pinned: Pin, found: Pin): { field: string; pinned: string; found: string }[] {
+  const told = (pin: Pin, field: keyof Pin): string => canonicalJson(pin[field] ?? null);
   return (Object.keys(pinSchema.shape) as (keyof Pin)[])
-    .map((field) => ({ field, pinned: canonicalJson(pinned[field]), found: canonicalJson(found[field]) }))
+    .filter((field) => !ofTheBatch.includes(field))
+    .map((field) => ({ field, pinned: told(pinned, field), found: told(found, field) }))
     .filter((difference) => difference.pinned !== difference.found);
+}
+
+/** What the servers of a pinned batch take. */
+export function serverOfPin(pin: Pin | null): ServerForm {
+  return { ...vllmForm, topLogprobs: pin?.top ?? vllmForm.topLogprobs, rendered: pin?.rendered ?? vllmForm.rendered };
 }

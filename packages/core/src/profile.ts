@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { canonicalJson } from "./canonical-json.ts";
 import { combineRules, defaultCombine } from "./combine-samples.ts";
+import { readWays } from "./read-way.ts";
 import { sha256 } from "./sha256.ts";
 
 /**
@@ -65,8 +66,10 @@ export const profileSchema = z.strictObject({
     pair: z.enum(["sampled", "logsumexp"]),
     /** probability mass of the pair read below which the row is no_verdict */
     min_mass: z.number().min(0).max(1),
-    /** default way of reading (DESIGN 5); the probe may have to choose another */
-    read: z.enum(["two-step", "ids"]),
+    /** way of reading (DESIGN 5): where it is not insisted on, the probe may have to choose another */
+    read: z.enum(readWays),
+    /** `read` and no other: an engine that cannot do it is refused, and nothing is handed over */
+    insist: z.literal(true).optional(),
   }),
 
   /** how several samples of a row become one reward; mean-margin where it is left out. Says nothing of one sample. */
@@ -84,6 +87,27 @@ export const profileSchema = z.strictObject({
   thinking: z
     .strictObject({ open: z.string(), close: z.string(), open_id: z.int().nullable(), close_id: z.int().nullable() })
     .nullable(),
+
+  /**
+   * The template as plain text, for servers that refuse the profile's roles: what stands before and behind a turn of
+   * each role, what begins the whole (a BOS, where the tokenizer is told to add none), and what opens the answer. Not
+   * hashed: the messages are the same, and pin.json holds how they were rendered and a fingerprint of it.
+   */
+  plain: z
+    .strictObject({
+      start: z.string(),
+      turns: z.record(
+        z.string(),
+        z.strictObject({
+          before: z.string(),
+          behind: z.string(),
+          /** as Qwen's templates do with an assistant's turn */
+          drop_leading_newlines: z.boolean(),
+        }),
+      ),
+      answer: z.string(),
+    })
+    .optional(),
 
   /** Two rows whose rewards must come out with opposite signs at temperature 0; not hashed. */
   golden: z
@@ -103,18 +127,31 @@ export const profileSchema = z.strictObject({
 export type Profile = z.infer<typeof profileSchema>;
 
 /**
- * Identity of what reaches a request or the reading (FORMATS): no name, description, models, rate or golden pair. A
- * default that is spelt out is the default: `combine` counts only where it is another rule.
+ * Identity of what reaches a request or the reading (FORMATS): no name, description, models, rate, golden pair or plain
+ * text. A default that is spelt out is the default: `combine` counts only where it is another rule.
  */
 export function profileSha256(profile: Profile): string {
-  const { name: _name, description: _description, models: _models, golden: _golden, rate: _rate, ...rest } = profile;
-  const { combine = defaultCombine, ...hashed } = rest;
+  const {
+    name: _name,
+    description: _description,
+    models: _models,
+    golden: _golden,
+    rate: _rate,
+    plain: _plain,
+    combine = defaultCombine,
+    ...hashed
+  } = profile;
   return sha256(canonicalJson(combine === defaultCombine ? hashed : { ...hashed, combine }));
 }
 
 /** Identity of the message layout alone: part of every row_key. */
 export function layoutSha256(profile: Profile): string {
   return sha256(canonicalJson({ messages: profile.messages }));
+}
+
+/** Whether every word of the verdict has an id: without, only lists of the likeliest tokens can be read, by text. */
+export function hasVerdictIds(profile: Profile): boolean {
+  return profile.verdict.forms.every(({ yes_id, no_id }) => yes_id !== null && no_id !== null);
 }
 
 /** All verdict ids, in the order in which they are asked for: form by form, Yes before No. Forms must be resolved. */

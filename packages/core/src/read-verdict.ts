@@ -1,9 +1,7 @@
 import type { PositionLogprobs } from "./completion.ts";
 import type { Profile, VerdictForm } from "./profile.ts";
+import type { ReadWay } from "./read-way.ts";
 import type { Status } from "./status.ts";
-
-/** How the pair was asked for: the `read` column. */
-export type ReadBy = "two-step" | "ids" | "top";
 
 export interface VerdictRead {
   readonly status: Extract<Status, "ok" | "no_verdict" | "verdict_not_in_topk" | "engine_error">;
@@ -27,14 +25,22 @@ const vllmMinusInfinity = -9_990;
  * guards the reading: a prompt cut one token off gives a plausible difference and a mass near zero. Log-probabilities
  * are kept where a reward is not, so that a policy can be applied later without a GPU. Pure.
  */
-export function readVerdict(at: PositionLogprobs, form: VerdictForm | null, profile: Profile, by: ReadBy): VerdictRead {
+export function readVerdict(
+  at: PositionLogprobs,
+  form: VerdictForm | null,
+  profile: Profile,
+  by: ReadWay,
+): VerdictRead {
   const forms =
     profile.verdict.pair === "logsumexp"
       ? profile.verdict.forms
       : [form ?? profile.verdict.forms[0]].filter((one) => one !== undefined);
   const readForm = profile.verdict.pair === "logsumexp" ? null : (forms[0]?.yes ?? null);
   const known = new Map<number | string, number>();
-  for (const { id, text, logprob } of [at.sampled, ...at.told]) known.set(id ?? text, logprob);
+  // by text two tokens may look alike: the first is the sampled one, then comes the likeliest
+  for (const { id, text, logprob } of [at.sampled, ...at.told]) {
+    if (!known.has(id ?? text)) known.set(id ?? text, logprob);
+  }
 
   const yes = sum(forms, known, "yes");
   const no = sum(forms, known, "no");

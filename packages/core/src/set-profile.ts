@@ -33,6 +33,8 @@ export function setProfile(profile: Profile, sets: ReadonlyMap<string, string>):
     const path = settable[key as keyof typeof settable];
     const holder = path.length === 1 ? changed : (changed[path[0]] as { [key: string]: unknown });
     holder[path.at(-1) ?? key] = parseValue(text);
+    // who names a way means that one
+    if (key === "read") holder.insist = true;
   }
   return checkProfile(changed, [...sets].map(([key, text]) => `--set ${key}=${text}`).join(" "));
 }
@@ -54,10 +56,11 @@ export function checkProfile(raw: unknown, where: string): Profile {
     });
   }
   if (verdict.anchor !== null) compileAnchor(verdict.anchor, where);
-  if (verdict.position === "first" && (max_tokens !== 1 || verdict.read !== "ids")) {
+  refusePlainGaps(parsed.data, where);
+  if (verdict.position === "first" && (max_tokens !== 1 || verdict.read === "two-step")) {
     throw new AssayError("E_PROFILE", "a verdict in the first token is read in one request of one token", {
       where,
-      expected: "max_tokens 1 and verdict.read ids",
+      expected: "max_tokens 1 and verdict.read ids or top",
       got: `max_tokens ${max_tokens} and verdict.read ${verdict.read}`,
     });
   }
@@ -70,6 +73,19 @@ export function checkProfile(raw: unknown, where: string): Profile {
     });
   }
   return parsed.data;
+}
+
+/** A plain text that lacks a role would fail at the first row that has it. */
+function refusePlainGaps({ plain, messages }: Profile, where: string): void {
+  if (plain === undefined) return;
+  const roles = [...messages.roles, messages.principle.as === "principle-role" ? "principle" : "user"];
+  const missing = roles.filter((role) => !Object.hasOwn(plain.turns, role));
+  if (missing.length === 0) return;
+  throw new AssayError("E_PROFILE", "the plain text lacks roles of the profile", {
+    where,
+    expected: roles.join(", "),
+    got: Object.keys(plain.turns).join(", "),
+  });
 }
 
 function compileAnchor(anchor: string, where: string): void {

@@ -41,6 +41,9 @@ export function batchKey(batch: string): string {
 export function pinKey(batch: string): string {
   return `${batch}/pin.json`;
 }
+export function readsKey(batch: string): string {
+  return `${batch}/reads.json`;
+}
 export function controlPrefix(batch: string): string {
   return `${batch}/control/`;
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Completion, EngineFailure, PositionLogprobs } from "./completion.ts";
 import type { ChatRequest, ReadRequest } from "./engine-request.ts";
+import type { Profile } from "./profile.ts";
 import { retryAfterMs } from "./retry-after.ts";
 
 /**
@@ -10,26 +11,44 @@ import { retryAfterMs } from "./retry-after.ts";
  */
 
 /**
- * Body of POST /v1/chat/completions. Every sampling parameter is sent, since a server fills gaps from the checkpoint's
- * generation_config. Never include_reasoning: false, which removes the log-probabilities under a reasoning parser.
+ * Body of a row's first request: POST /v1/chat/completions, or /v1/completions where it brings its own text. Every
+ * sampling parameter is sent, since a server fills gaps from the checkpoint's generation_config. Never
+ * include_reasoning: false, which removes the log-probabilities under a reasoning parser.
  */
 export function chatBody(request: ChatRequest): { [field: string]: unknown } {
+  const { text, topLogprobs, logprobTokenIds } = request;
+  const told = logprobTokenIds === null ? topLogprobs : 0;
   return {
     model: request.model,
-    messages: request.messages,
+    ...(text === null ? { messages: request.messages } : { prompt: text }),
     temperature: request.temperature,
     top_p: request.topP,
+    max_tokens: request.maxTokens,
+    ...(request.seed === null ? {} : { seed: request.seed }),
+    ...(told === null ? {} : text === null ? { logprobs: true, top_logprobs: told } : { logprobs: told }),
+    ...(request.fields === "openai" ? {} : vllmFields(request)),
+  };
+}
+
+function vllmFields(request: ChatRequest): { [field: string]: unknown } {
+  const { text, logprobTokenIds, templateKwargs } = request;
+  return {
     top_k: request.topK,
     min_p: request.minP,
     repetition_penalty: request.repetitionPenalty,
-    max_tokens: request.maxTokens,
-    ...(request.seed === null ? {} : { seed: request.seed }),
     return_token_ids: true,
-    ...(request.logprobTokenIds === null
-      ? {}
-      : { logprobs: true, top_logprobs: 0, logprob_token_ids: request.logprobTokenIds }),
-    ...(Object.keys(request.templateKwargs).length === 0 ? {} : { chat_template_kwargs: request.templateKwargs }),
+    ...(logprobTokenIds === null ? {} : { logprob_token_ids: logprobTokenIds }),
+    // keyed by decoded text otherwise, where two ids may collide
+    ...(logprobTokenIds === null || text === null ? {} : { return_tokens_as_token_ids: true }),
+    // the profile's text brings its own BOS
+    ...(text === null ? {} : { add_special_tokens: false }),
+    ...(text !== null || Object.keys(templateKwargs).length === 0 ? {} : { chat_template_kwargs: templateKwargs }),
   };
+}
+
+/** Whether OpenAI's fields alone say this sampling: what they lack must be off. */
+export function canSayOpenai(sampling: Profile["sampling"]): boolean {
+  return sampling.top_k === -1 && sampling.min_p === 0 && sampling.repetition_penalty === 1;
 }
 
 /**
@@ -60,7 +79,12 @@ const chatSchema = z.object({
   choices: z
     .array(
       z.object({
-        message: z.object({ content: z.string().nullish(), reasoning: z.string().nullish() }),
+        // reasoning_content: what llama.cpp, SGLang and older vLLM call it
+        message: z.object({
+          content: z.string().nullish(),
+          reasoning: z.string().nullish(),
+          reasoning_content: z.string().nullish(),
+        }),
         logprobs: z.object({ content: z.array(z.unknown()).nullish() }).nullish(),
         finish_reason: z.string().nullish(),
         token_ids: z.array(z.number()).nullish(),
@@ -95,7 +119,7 @@ export function completionFromChat(
   const end = entries === null ? 0 : skippedEntries + entries.length;
   const first = Math.max(skippedEntries, end - keptEntries);
   return {
-    reasoning: choice.message.reasoning ?? null,
+    reasoning: choice.message.reasoning ?? choice.message.reasoning_content ?? null,
     content: choice.message.content ?? "",
     finishReason: choice.finish_reason ?? null,
     tokenIds,
@@ -112,18 +136,18 @@ export function completionFromChat(
   };
 }
 
-const tokenSchema = z.object({ token: z.string(), logprob: z.number() });
+const tokenSchema = z.object({ token: z.string(), logprob: z.number(), id: z.int().nullish() });
 const entrySchema = tokenSchema.extend({ top_logprobs: z.array(tokenSchema).default([]) });
 
 function chatPosition(entry: unknown, sampledId: number | null, askedIds: readonly number[] | null): PositionLogprobs {
   const parsed = entrySchema.safeParse(entry);
   if (!parsed.success) throw new Error("not a chat completion: a log-probability entry has another shape");
-  const { token, logprob, top_logprobs } = parsed.data;
+  const { token, logprob, id, top_logprobs } = parsed.data;
   const exact = askedIds !== null && isExactList(top_logprobs.length, askedIds, sampledId);
   return {
-    sampled: { id: sampledId ?? idOfText(token), text: token, logprob },
-    told: top_logprobs.map(({ token: text, logprob: value }, i) => ({
-      id: exact ? askedIdAt(i, top_logprobs.length, askedIds, sampledId) : idOfText(text),
+    sampled: { id: sampledId ?? id ?? idOfText(token), text: token, logprob },
+    told: top_logprobs.map(({ token: text, id: ownId, logprob: value }, i) => ({
+      id: exact ? askedIdAt(i, top_logprobs.length, askedIds, sampledId) : (ownId ?? idOfText(text)),
       text,
       logprob: value,
     })),
@@ -148,19 +172,24 @@ function idOfText(token: string): number | null {
   return match === null ? null : Number(match[1]);
 }
 
-const readSchema = z.object({
+const textSchema = z.object({
   choices: z
     .array(
       z.object({
         text: z.string().nullish(),
         finish_reason: z.string().nullish(),
         token_ids: z.array(z.number()).nullish(),
+        prompt_token_ids: z.array(z.number()).nullish(),
         logprobs: z
-          .object({
-            tokens: z.array(z.string()),
-            token_logprobs: z.array(z.number().nullable()),
-            top_logprobs: z.array(z.record(z.string(), z.number()).nullable()).nullish(),
-          })
+          .union([
+            z.object({
+              tokens: z.array(z.unknown()),
+              token_logprobs: z.array(z.unknown()),
+              top_logprobs: z.array(z.unknown()).nullish(),
+            }),
+            // llama.cpp answers here as on chat
+            z.object({ content: z.array(z.unknown()) }),
+          ])
           .nullish(),
       }),
     )
@@ -168,37 +197,65 @@ const readSchema = z.object({
   usage: usageSchema,
 });
 
-/** A completion of one token from the body of /v1/completions. Throws Error saying what is wrong. */
-export function completionFromRead(body: unknown, latencyMs: number): Completion {
-  const parsed = readSchema.safeParse(body);
+/**
+ * A completion from the body of a /v1/completions answer: of one token on exact ids, or of a whole answer to a text.
+ * Throws Error saying what is wrong.
+ */
+export function completionFromText(body: unknown, latencyMs: number): Completion {
+  const parsed = textSchema.safeParse(body);
   if (!parsed.success) throw new Error(`not a completion: ${z.prettifyError(parsed.error).replace(/\s*\n\s*/g, " ")}`);
   const choice = parsed.data.choices[0];
-  const told = choice?.logprobs;
-  const token = told?.tokens[0];
-  const logprob = told?.token_logprobs[0];
   const tokenIds = choice?.token_ids ?? null;
-  const known = token !== undefined && logprob !== undefined && logprob !== null;
+  const told = choice?.logprobs ?? null;
+  const end = told === null ? 0 : "content" in told ? told.content.length : told.tokens.length;
+  const first = Math.max(0, end - keptEntries);
+  const positions = Array.from({ length: end - first }, (_, i): PositionLogprobs | null => {
+    const at = first + i;
+    const id = tokenIds?.[at] ?? null;
+    if (told === null) return null;
+    return "content" in told ? chatPosition(told.content[at], id, null) : textPosition(told, at, id);
+  });
+  const isTold = end > 0 && positions.every((position) => position !== null);
   return {
     reasoning: null,
     content: choice?.text ?? "",
     finishReason: choice?.finish_reason ?? null,
     tokenIds,
-    promptTokenIds: null,
-    logprobs: known
-      ? [
-          {
-            sampled: { id: tokenIds?.[0] ?? idOfText(token), text: token, logprob },
-            told: Object.entries(told?.top_logprobs?.[0] ?? {}).map(([text, value]) => ({
-              id: idOfText(text),
-              text,
-              logprob: value,
-            })),
-          },
-        ]
-      : null,
-    logprobsEnd: known ? 1 : 0,
+    promptTokenIds: choice?.prompt_token_ids ?? null,
+    logprobs: isTold ? positions : null,
+    logprobsEnd: isTold ? end : 0,
     usage: usageOf(parsed.data.usage),
     latencyMs,
+  };
+}
+
+const textPositionSchema = z.object({
+  token: z.string(),
+  /** null for a prompt's first token */
+  logprob: z.number().nullable(),
+  top: z.record(z.string(), z.number()).nullish(),
+});
+
+function textPosition(
+  told: {
+    readonly tokens: readonly unknown[];
+    readonly token_logprobs: readonly unknown[];
+    readonly top_logprobs?: readonly unknown[] | null | undefined;
+  },
+  at: number,
+  sampledId: number | null,
+): PositionLogprobs | null {
+  const parsed = textPositionSchema.safeParse({
+    token: told.tokens[at],
+    logprob: told.token_logprobs[at],
+    top: told.top_logprobs?.[at],
+  });
+  if (!parsed.success) throw new Error("not a completion: a log-probability has another shape");
+  const { token, logprob, top } = parsed.data;
+  if (logprob === null) return null;
+  return {
+    sampled: { id: sampledId ?? idOfText(token), text: token, logprob },
+    told: Object.entries(top ?? {}).map(([text, value]) => ({ id: idOfText(text), text, logprob: value })),
   };
 }
 

@@ -4,6 +4,7 @@ import { buildRequest } from "../src/build-request.ts";
 import { profileByName } from "../src/built-in-profiles.ts";
 import { explainRow, lineOfRow, type StoredRow } from "../src/explain-row.ts";
 import { emptyOutcome, makeResultRow, type RowOutcome } from "../src/make-result-row.ts";
+import { vllmForm } from "../src/read-way.ts";
 import type { ResponseLine } from "../src/row.ts";
 
 const asked: ResponseLine = {
@@ -41,7 +42,7 @@ function stored(profile: string, outcome: Partial<RowOutcome>, line: ResponseLin
   const file = fileOf(profile);
   const found = lineOfRow([line], 5);
   const result = makeResultRow(file, found.row!, { ...emptyOutcome, status: "ok", ...outcome }, 1_000);
-  return { file, chunk: 0, ...found, result, simulated: false };
+  return { file, chunk: 0, ...found, result, simulated: false, server: vllmForm };
 }
 
 const options = { text: false, url: null, hasKey: false };

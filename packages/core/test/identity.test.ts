@@ -323,6 +323,7 @@ describe("identity: names in a root", () => {
     retryKey: [storeKeys.retryKey(batch, 12), "demo-0123456789abcdef/retries/0012.json"],
     retryName: [storeKeys.retryName(batch, 12), "demo-0123456789abcdef-r12"],
     parentOfRetry: [storeKeys.parentOfRetry("demo-0123456789abcdef-r12"), { batch, retry: 12 }],
+    readsKey: [storeKeys.readsKey(batch), "demo-0123456789abcdef/reads.json"],
     shardPrefix: [storeKeys.shardPrefix(batch), "demo-0123456789abcdef/rewards/"],
     shardKey: [storeKeys.shardKey(batch, 999_998), "demo-0123456789abcdef/rewards/999998.parquet"],
     chunkOfShardKey: [storeKeys.chunkOfShardKey("demo-0123456789abcdef/rewards/000123.parquet"), 123],

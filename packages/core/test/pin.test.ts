@@ -45,6 +45,15 @@ describe("pin", () => {
     ).toEqual(Object.keys(pinned).sort());
   });
 
+  test("the way of reading is the batch's, not an engine's: it is hashed and never compared; plain text is compared", () => {
+    const read: Pin = { ...pinned, read: "top", top: 20 };
+    expect(pinDifferences(pinned, read)).toEqual([]);
+    expect(pinSha256(read)).not.toBe(pinSha256(pinned));
+    expect(pinDifferences(pinned, { ...pinned, rendered: "plain" })).toEqual([
+      { field: "rendered", pinned: "null", found: '"plain"' },
+    ]);
+  });
+
   test("pin.json comes back from its bytes", () => {
     expect(pinSchema.parse(JSON.parse(new TextDecoder().decode(pinBytes(pinned))))).toEqual(pinned);
   });

@@ -80,7 +80,7 @@ describe("set-profile", () => {
       ...genrmPrinciple,
       sampling: { ...genrmPrinciple.sampling, temperature: 0, top_k: -1 },
       max_tokens: 32_000,
-      verdict: { ...genrmPrinciple.verdict, read: "ids" },
+      verdict: { ...genrmPrinciple.verdict, read: "ids", insist: true },
     });
     expect(genrmPrinciple).toEqual(before);
     expect(set({})).toEqual(genrmPrinciple);
@@ -105,7 +105,7 @@ describe("set-profile", () => {
     ["max_tokens", "1.5"],
     ["max_tokens", "null"],
     ["min_mass", "2"],
-    ["read", "top"],
+    ["read", "both"],
     ["__proto__", "1"],
     ["constructor", "1"],
   ])("%s=%s is refused", (key, value) => {

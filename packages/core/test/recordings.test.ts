@@ -6,7 +6,7 @@ import { findVerdict, logprobsAt } from "../src/find-verdict.ts";
 import { genrmPrinciple } from "../src/profiles/genrm-principle.ts";
 import { readVerdict } from "../src/read-verdict.ts";
 import { templateBreach } from "../src/template-breach.ts";
-import { completionFromChat, completionFromRead } from "../src/wire.ts";
+import { completionFromChat, completionFromText } from "../src/wire.ts";
 
 /** Answers of a real vLLM 0.32 to a toy judge. They lie beside the repository, not in it. */
 const recordings = fileURLToPath(new URL("../../../../shared/conformance/golden/", import.meta.url));
@@ -84,7 +84,7 @@ for (const folder of folders) {
       expect(request.promptTokenIds).toEqual(second.request.body.prompt);
 
       const inOne = logprobsAt(first, found.position);
-      const inTwo = logprobsAt(completionFromRead(second.body, 0), 0);
+      const inTwo = logprobsAt(completionFromText(second.body, 0), 0);
       if (inOne === null || inTwo === null) throw new Error("no log-probabilities");
       const one = readVerdict(inOne, found.form, genrmPrinciple, "ids");
       const two = readVerdict(inTwo, found.form, genrmPrinciple, "two-step");

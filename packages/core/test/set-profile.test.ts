@@ -13,7 +13,7 @@ describe("set-profile: every key that can be set", () => {
     ["repetition_penalty", "1.1", { sampling: { ...sampling, repetition_penalty: 1.1 } }],
     ["max_tokens", "8000", { max_tokens: 8_000 }],
     ["min_mass", "0.1", { verdict: { ...verdict, min_mass: 0.1 } }],
-    ["read", "ids", { verdict: { ...verdict, read: "ids" } }],
+    ["read", "ids", { verdict: { ...verdict, read: "ids", insist: true } }],
   ];
 
   test.each(keys)("%s=%s changes that and nothing else, and makes another profile", (key, value, changed) => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { completionFromChat, completionFromRead, failureFromHttp } from "../src/wire.ts";
+import { completionFromChat, completionFromText, failureFromHttp } from "../src/wire.ts";
 
 const saying = (message: string, param: string | null = null) => ({ error: { message, param } });
 
@@ -62,7 +62,7 @@ describe("wire: answers of another shape say so and quote nothing", () => {
     "SECRET",
   ])("%j", (body) => {
     expect(() => completionFromChat(body, 0)).toThrow(/^not a chat completion/);
-    expect(() => completionFromRead(body, 0)).toThrow(/^not a completion/);
+    expect(() => completionFromText(body, 0)).toThrow(/^not a completion/);
     try {
       completionFromChat(body, 0);
     } catch (error) {

@@ -75,13 +75,14 @@ export function createEngineClient(options: {
   async function send(request: EngineRequest, signal: AbortSignal, session?: string): Promise<Response> {
     const sending = session === undefined ? { signal } : { signal, headers: { "X-Session-ID": session } };
     // the SDK's types know neither role principle nor vLLM's fields; it passes both on
+    const body: unknown = request.kind === "chat" ? chatBody(request) : readBody(request);
     const answer =
-      request.kind === "chat"
+      request.kind === "chat" && request.text === null
         ? sdk.chat.completions.create(
             { ...chatBody(request), ...(streams ? inPieces : {}) } as unknown as OpenAI.ChatCompletionCreateParams,
             sending,
           )
-        : sdk.completions.create(readBody(request) as unknown as OpenAI.CompletionCreateParamsNonStreaming, sending);
+        : sdk.completions.create(body as OpenAI.CompletionCreateParamsNonStreaming, sending);
     return answer.asResponse();
   }
 

@@ -1,4 +1,4 @@
-import type { EngineOutcome, EngineRequest, Pin, PromptPrefix } from "@assay/core";
+import type { EngineOutcome, EngineRequest, Pin, PromptPrefix, ReadWay, ServerForm } from "@assay/core";
 
 /**
  * The engines of a worker. A pool limits how many rows are in flight per engine over all chunks of the worker, and
@@ -56,6 +56,10 @@ export interface EngineFacts {
   readonly version: string;
   readonly maxModelLen: number | null;
   /** the ways of reading a verdict that work here, best first */
-  readonly ways: readonly ("two-step" | "ids")[];
+  readonly ways: readonly ReadWay[];
+  /** what its requests have to reckon with */
+  readonly server: ServerForm;
+  /** tokens of one KV block; null where it is not told */
+  readonly blockSize: number | null;
   readonly pin: Pin;
 }

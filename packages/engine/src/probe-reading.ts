@@ -1,14 +1,20 @@
 import {
   type Asked,
+  askBothWays,
   askVerdict,
   buildRequest,
   type ChatRequest,
+  type Complete,
+  canSayOpenai,
+  hasVerdictIds,
   type Profile,
   type ReadWay,
+  type ServerForm,
   type VerdictRead,
 } from "@assay/core";
 import type { EngineClient } from "./engine-client.ts";
 import { probeRow } from "./probe-template.ts";
+import { probeTop } from "./probe-top.ts";
 
 /** A golden row is a whole reasoning: 16,000 tokens at 30 ms each are 8 minutes. */
 const goldenLimitMs = 20 * 60_000;
@@ -20,6 +26,8 @@ const somePair = { prompt: "What is 1+1?", better: "1+1=2", worse: "1+1=3", prin
 export interface ReadingFound {
   /** ways that work, the profile's own first */
   readonly ways: readonly ReadWay[];
+  /** as given, with the longest list and the fields that it takes where `top` was tried */
+  readonly server: ServerForm;
   /** rewards of the golden pair's better and worse response, greedy */
   readonly better: number | null;
   readonly worse: number | null;
@@ -27,31 +35,63 @@ export interface ReadingFound {
   readonly words: string;
   /** a reasoning parser took the thinking out of the text */
   readonly reasoningParser: boolean;
+  /** the ids of a row's prompt come back with its answer, so that its turns can be counted */
+  readonly promptTold: boolean;
 }
 
 /**
  * Asks the golden pair, greedy. The better response is asked in one request with exact ids, and its verdict is read a
  * second time from its token ids, so that both ways stand beside each other on one answer; the worse one is asked in
- * the profile's own way.
+ * the profile's own way. Lists of the likeliest tokens are tried only where nothing else works, or `top` is asked for.
  */
 export async function probeReading(
   client: EngineClient,
   model: string,
   profile: Profile,
+  server: ServerForm,
   signal: AbortSignal,
 ): Promise<ReadingFound> {
+  const golden: Golden = {
+    profile,
+    pair: profile.golden ?? somePair,
+    complete: (request) =>
+      client.complete(request, { signal, deadlineMs: request.kind === "chat" ? goldenLimitMs : readLimitMs }),
+    request: (response, way, form) => greedyRequest(model, profile, { ...golden.pair, response }, way, form),
+  };
+  const wantsTop = profile.verdict.read === "top";
+  const exact = hasVerdictIds(profile) && !wantsTop ? await readExactly(golden, server) : null;
+  if (exact !== null && (exact.ways.length > 0 || profile.verdict.insist === true)) return exact;
+  const top = await readTop(golden, server, client);
+  return { ...top, words: [...(exact === null ? [] : [exact.words]), top.words].join("; ") };
+}
+
+interface Golden {
+  readonly profile: Profile;
+  readonly pair: {
+    readonly prompt: string;
+    readonly better: string;
+    readonly worse: string;
+    readonly principle: string;
+  };
+  readonly complete: Complete;
+  readonly request: (response: string, way: ReadWay, server: ServerForm) => ChatRequest;
+}
+
+async function readExactly(golden: Golden, server: ServerForm): Promise<ReadingFound> {
+  const { profile, pair, complete } = golden;
   const oneToken = profile.verdict.position === "first";
   const own = profile.verdict.read;
-  const pair = profile.golden ?? somePair;
   const ask = (response: string, way: ReadWay): Promise<Asked> =>
-    askGreedy(client, model, profile, { ...pair, response }, way, signal);
-
-  const [ids, worseOwn] = await Promise.all([ask(pair.better, "ids"), ask(pair.worse, own)]);
-  const twoStep = oneToken
-    ? null
-    : isRead(ids)
-      ? await readAgain(client, model, profile, ids, signal)
-      : await ask(pair.better, "two-step");
+    askVerdict(complete, golden.request(response, way, server), profile);
+  const better = golden.request(pair.better, "ids", server);
+  const [both, worseOwn] = await Promise.all([
+    oneToken
+      ? { ids: await askVerdict(complete, better, profile), twoStep: null }
+      : askBothWays(complete, better, profile),
+    ask(pair.worse, own),
+  ]);
+  const { ids } = both;
+  const twoStep = oneToken ? null : isRead(ids) ? both.twoStep : await ask(pair.better, "two-step");
   const agree = twoStep === null || !isRead(ids) || !isRead(twoStep) || apart(ids.read, twoStep.read) <= mostApart;
   const works: ReadWay[] = [];
   if (isRead(ids)) works.push("ids");
@@ -62,10 +102,42 @@ export async function probeReading(
   if (twoStep !== null) words.push(`two-step: ${agree ? describe(twoStep) : "reads something else than ids did"}`);
   return {
     ways: works,
+    server,
     better: rewardOf(ids) ?? (twoStep === null ? null : rewardOf(twoStep)),
     worse: rewardOf(worse),
     words: words.join("; "),
-    reasoningParser: ids.ok && ids.completion.reasoning !== null,
+    ...toldBy(ids),
+  };
+}
+
+async function readTop(golden: Golden, server: ServerForm, client: EngineClient): Promise<ReadingFound> {
+  const { profile, pair, complete } = golden;
+  const mayBeBare = canSayOpenai(profile.sampling);
+  const top = await probeTop(client, golden.request(pair.better, "top", server), mayBeBare);
+  if ("why" in top) {
+    const mend = mayBeBare ? "" : "; OpenAI's own fields cannot say this sampling (--set top_k=-1)";
+    const none = { better: null, worse: null, reasoningParser: false, promptTold: false };
+    return { ways: [], server, words: `top: ${top.why}${mend}`, ...none };
+  }
+  const found: ServerForm = { ...server, topLogprobs: top.length, fields: top.fields };
+  const ask = (response: string): Promise<Asked> =>
+    askVerdict(complete, golden.request(response, "top", found), profile);
+  const [better, worse] = await Promise.all([ask(pair.better), ask(pair.worse)]);
+  const fields = top.fields === "openai" ? ", and OpenAI's fields alone" : "";
+  return {
+    ways: isRead(better) ? ["top"] : [],
+    server: found,
+    better: rewardOf(better),
+    worse: rewardOf(worse),
+    words: `top: ${describe(better)} with lists of ${top.length}${fields}`,
+    ...toldBy(better),
+  };
+}
+
+function toldBy(asked: Asked): Pick<ReadingFound, "reasoningParser" | "promptTold"> {
+  return {
+    reasoningParser: asked.ok && asked.completion.reasoning !== null,
+    promptTold: asked.ok && asked.completion.promptTokenIds !== null,
   };
 }
 
@@ -80,91 +152,20 @@ function apart(one: VerdictRead, other: VerdictRead): number {
   return Math.max(between(one.logprobYes, other.logprobYes), between(one.logprobNo, other.logprobNo));
 }
 
-/** The second request alone, on an answer that one request gave. */
-async function readAgain(
-  client: EngineClient,
-  model: string,
-  profile: Profile,
-  asked: Asked & { ok: true },
-  signal: AbortSignal,
-): Promise<Asked> {
-  return askVerdict(
-    async (request) =>
-      request.kind === "chat"
-        ? { ok: true, completion: asked.completion }
-        : client.complete(request, { signal, deadlineMs: readLimitMs }),
-    greedyRequest(model, profile, { ...somePair, response: "" }, "two-step"),
-    profile,
-    "two-step",
-  );
-}
-
-/**
- * Whether log-probabilities come as the model gave them: one fixed prompt is read at temperature 1 without filters
- * and at 0.5 with top_k 20. A server that scales or filters them first says something else the second time. null
- * where it does not answer.
- */
-export async function probeRawLogprobs(
-  client: EngineClient,
-  model: string,
-  promptTokenIds: readonly number[],
-  ids: readonly [number, number],
-): Promise<{ raw: boolean; words: string } | null> {
-  const ask = async (sampling: { temperature: number; top_k?: number }): Promise<number | null> => {
-    const { status, body } = await client.ask(
-      "/v1/completions",
-      {
-        model,
-        prompt: promptTokenIds,
-        max_tokens: 1,
-        logprobs: 0,
-        logprob_token_ids: ids,
-        return_tokens_as_token_ids: true,
-        top_p: 1,
-        ...sampling,
-      },
-      readLimitMs,
-    );
-    const told = (body as { choices?: { logprobs?: { top_logprobs?: Record<string, number>[] } }[] } | null)
-      ?.choices?.[0]?.logprobs?.top_logprobs?.[0];
-    const [first, second] = ids.map((id) => told?.[`token_id:${id}`]);
-    return status !== 200 || first === undefined || second === undefined ? null : first - second;
-  };
-  const [plain, filtered] = [await ask({ temperature: 1, top_k: -1 }), await ask({ temperature: 0.5, top_k: 20 })];
-  if (plain === null || filtered === null) return null;
-  // batching wobbles log-probabilities by far less than halving the temperature moves them
-  const raw = Math.abs(plain - filtered) <= 0.05 * Math.max(1, Math.abs(plain));
-  return { raw, words: `margin ${plain.toFixed(2)} at temperature 1, ${filtered.toFixed(2)} at 0.5 with top_k 20` };
-}
-
-function askGreedy(
-  client: EngineClient,
+/** A row of the probe as it is asked, without sampling. */
+export function greedyRequest(
   model: string,
   profile: Profile,
   texts: { prompt: string; response: string; principle: string },
   way: ReadWay,
-  signal: AbortSignal,
-): Promise<Asked> {
-  return askVerdict(
-    (request) =>
-      client.complete(request, { signal, deadlineMs: request.kind === "chat" ? goldenLimitMs : readLimitMs }),
-    greedyRequest(model, profile, texts, way),
-    profile,
-    way,
-  );
-}
-
-function greedyRequest(
-  model: string,
-  profile: Profile,
-  texts: { prompt: string; response: string; principle: string },
-  way: ReadWay,
+  server: ServerForm,
 ): ChatRequest {
   const sampling = { ...profile.sampling, temperature: 0, top_p: 1, top_k: -1, min_p: 0 };
   const built = buildRequest(
     probeRow(texts),
     { model, profile: { ...profile, sampling }, strip: "off", specials: "neutralise", samples: 1, seed: null },
     way,
+    server,
   );
   if (built.kind !== "ask") throw new TypeError(`the probe's own row is not asked: ${built.why}`);
   return built.request;

@@ -7,6 +7,8 @@ export interface ServingFacts {
   readonly checks: readonly EngineCheck[];
   /** data-parallel ranks behind the URL; 1 where the server knows no ranks */
   readonly ranks: number;
+  /** tokens of one KV block; null where it is not told */
+  readonly blockSize: number | null;
 }
 
 const lookLimitMs = 10_000;
@@ -20,15 +22,19 @@ const longPrompt = 1_500;
 export async function probeServing(
   client: EngineClient,
   model: string,
-  promptTokenIds: readonly number[],
+  promptTokenIds: readonly number[] | null,
   readingWords: { reasoningParser: boolean },
 ): Promise<ServingFacts> {
   const ranks = await countRanks(client, model);
+  const { metrics, line } = await lookAtMetrics(client);
   return {
+    blockSize: metrics?.blockSize ?? null,
     checks: [
       fact("reasoning parser", readingWords.reasoningParser ? "on: the thinking is in a field of its own" : "off"),
-      await metricsFact(client),
-      await prefixCacheFact(client, model, promptTokenIds),
+      line,
+      promptTokenIds === null
+        ? fact("prefix cache", "unknown: token ids are not told")
+        : await prefixCacheFact(client, model, promptTokenIds),
       ranks === 1
         ? fact("ranks", "one engine behind the URL")
         : fact("ranks", `${ranks} behind the URL; they share one limit`, "serve each rank on a port of its own"),
@@ -54,16 +60,21 @@ async function countRanks(client: EngineClient, model: string): Promise<number> 
 }
 
 /** Another start time, or a counter that went back, between two looks at one URL: a balancer over several replicas. */
-async function metricsFact(client: EngineClient): Promise<EngineCheck> {
+async function lookAtMetrics(client: EngineClient): Promise<{ metrics: EngineMetrics | null; line: EngineCheck }> {
   const seen: EngineMetrics[] = [];
   for (let look = 0; look < looks; look += 1) {
     const { status, body } = await client.ask("/metrics", undefined, lookLimitMs);
     const metrics = status === 200 && typeof body === "string" ? readMetrics(body) : null;
     if (metrics === null) {
-      return fact("metrics", "not told: rows in flight are fixed at 32 unless --in-flight says otherwise");
+      const line = fact("metrics", "not told: rows in flight are fixed at 32 unless --in-flight says otherwise");
+      return { metrics: null, line };
     }
     seen.push(metrics);
   }
+  return { metrics: seen[0] ?? null, line: metricsFact(seen) };
+}
+
+function metricsFact(seen: readonly EngineMetrics[]): EngineCheck {
   const balanced = seen.some(
     (metrics, i) =>
       i > 0 &&
@@ -109,7 +120,7 @@ async function prefixCacheFact(
     return fact(
       "prefix cache",
       `${cached} of ${longPrompt} tokens of a repeated prompt: second requests compute the row again`,
-      "start vLLM with --enable-prefix-caching, or --set read=ids",
+      "start vLLM with --enable-prefix-caching, or --read ids",
     );
   }
   return fact("prefix cache", `real: ${cached} of ${longPrompt} tokens of a repeated prompt`);

@@ -3,7 +3,7 @@ import {
   type Completion,
   canonicalJson,
   completionFromChat,
-  completionFromRead,
+  completionFromText,
   type EngineOutcome,
   type EngineRequest,
 } from "@assay/core";
@@ -71,9 +71,9 @@ export function createAnswerReader(onWarning: (text: string) => void): ReadAnswe
       const askedIds = request.kind === "chat" ? request.logprobTokenIds : null;
       return completionFromChat(ofTheModel(answer.body, request), latencyMs, askedIds, answer.skipped);
     }
-    return request.kind === "chat"
+    return request.kind === "chat" && request.text === null
       ? readChat(request, answer, latencyMs)
-      : completionFromRead(parse(answer, request), latencyMs);
+      : completionFromText(parse(answer, request), latencyMs);
   }
 
   return (request, answer, latencyMs) => {

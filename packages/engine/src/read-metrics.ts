@@ -9,6 +9,8 @@ export interface EngineMetrics {
   readonly generationTokens: number;
   /** tokens that fit into the KV cache; null where it is not told */
   readonly kvTokens: number | null;
+  /** tokens of one KV block; null where it is not told */
+  readonly blockSize: number | null;
   /** epoch seconds: another value is another process */
   readonly startedAt: number | null;
 }
@@ -21,12 +23,16 @@ export function readMetrics(text: string): EngineMetrics | null {
   const values = new Map<string, number>();
   const engines = new Set<string>();
   let kvTokens: number | null = null;
+  let blockSize: number | null = null;
   for (const line of text.split("\n")) {
     const found = /^([a-z_:]+)(?:\{(.*)\})? (\S+)/.exec(line);
     if (found === null) continue;
     const [, name = "", labels = "", value = ""] = found;
     if (name === "vllm:num_requests_running") engines.add(labels);
-    if (name === "vllm:cache_config_info") kvTokens = kvTokensOf(labels);
+    if (name === "vllm:cache_config_info") {
+      kvTokens = kvTokensOf(labels);
+      blockSize = numberOf(labels, "block_size");
+    }
     if (!values.has(name)) values.set(name, Number(value));
   }
   const [running, waiting, kvUsage, preemptions, generationTokens] = [
@@ -45,7 +51,8 @@ export function readMetrics(text: string): EngineMetrics | null {
     generationTokens === undefined
   )
     return null;
-  return { running, waiting, kvUsage, preemptions, generationTokens, kvTokens, startedAt: processStart(text) };
+  const startedAt = processStart(text);
+  return { running, waiting, kvUsage, preemptions, generationTokens, kvTokens, blockSize, startedAt };
 }
 
 /** When the process began, in epoch seconds: another value is another process. Also where readMetrics gives up. */
@@ -55,9 +62,11 @@ export function processStart(text: string): number | null {
 }
 
 function kvTokensOf(labels: string): number | null {
-  const label = (name: string): number => Number(new RegExp(`\\b${name}="([^"]*)"`).exec(labels)?.[1]);
-  const told = label("kv_cache_size_tokens");
-  if (Number.isFinite(told)) return told;
-  const blocks = label("num_gpu_blocks") * label("block_size");
-  return Number.isFinite(blocks) ? blocks : null;
+  const [blocks, size] = [numberOf(labels, "num_gpu_blocks"), numberOf(labels, "block_size")];
+  return numberOf(labels, "kv_cache_size_tokens") ?? (blocks === null || size === null ? null : blocks * size);
+}
+
+function numberOf(labels: string, name: string): number | null {
+  const value = Number(new RegExp(`\\b${name}="([^"]*)"`).exec(labels)?.[1]);
+  return Number.isFinite(value) ? value : null;
 }

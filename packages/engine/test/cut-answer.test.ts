@@ -5,7 +5,7 @@ import { cutAnswer } from "../src/cut-answer.ts";
 import { createAnswerReader } from "../src/read-answer.ts";
 
 const asked = [7414, 2308];
-const request = { kind: "chat", logprobTokenIds: asked } as unknown as ChatRequest;
+const request = { kind: "chat", text: null, logprobTokenIds: asked } as unknown as ChatRequest;
 
 interface Body {
   choices: {

@@ -11,6 +11,7 @@ const idle: EngineMetrics = {
   preemptions: 0,
   generationTokens: 0,
   kvTokens: null,
+  blockSize: null,
   startedAt: 1,
 };
 const at = (limit: number, over: Partial<LimiterState> = {}): LimiterState => ({
@@ -132,6 +133,7 @@ describe("metrics", () => {
       kvUsage: 0.25,
       preemptions: 5,
       generationTokens: 4148,
+      blockSize: 16,
       kvTokens: 1_600,
       startedAt: 1_795_431_600,
     });

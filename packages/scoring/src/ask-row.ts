@@ -1,4 +1,13 @@
-import { type Asked, AssayError, askVerdict, type PromptPrefix, type RowOutcome } from "@assay/core";
+import {
+  type Asked,
+  AssayError,
+  askBothWays,
+  askVerdict,
+  type Complete,
+  inWay,
+  type PromptPrefix,
+  type RowOutcome,
+} from "@assay/core";
 import type { EnginePool, EngineSlot } from "@assay/engine";
 import type { BatchContext } from "./batch-context.ts";
 import type { Clock } from "./clock.ts";
@@ -27,6 +36,7 @@ const pauseMs = { first: 500, most: 15_000 } as const;
 export async function askRow(
   ports: RowPorts,
   context: BatchContext,
+  rowIndex: number,
   built: AskedFor,
   prefix?: PromptPrefix,
 ): Promise<RowOutcome & { readonly engine: string }> {
@@ -39,7 +49,7 @@ export async function askRow(
     const slot = await ports.pool.acquire(batch, ports.signal, drawnBy);
     try {
       queueMs ??= ports.clock.now() - ports.startedAt;
-      const asked = await ask(ports, context, built, slot);
+      const asked = await ask(ports, context, rowIndex, built, slot);
       const next = whatNext(asked, tries);
       if (next === "aborted") throw new AssayError("E_ABORTED", "stopped while the row was scored");
       if (next === "elsewhere") ports.pool.fence(batch, slot.origin, failureWords(asked));
@@ -60,17 +70,28 @@ export async function askRow(
   }
 }
 
-function ask(ports: RowPorts, context: BatchContext, built: AskedFor, slot: EngineSlot): Promise<Asked> {
-  return askVerdict(
-    (request) =>
-      slot.complete(request, {
-        signal: ports.signal,
-        deadlineMs: request.kind === "chat" ? chatDeadlineMs : readDeadlineMs,
-      }),
-    built.request,
-    context.profile,
-    context.way,
-  );
+/** Asks in the engine's present way, which the answer may change. */
+async function ask(
+  ports: RowPorts,
+  context: BatchContext,
+  rowIndex: number,
+  built: AskedFor,
+  slot: EngineSlot,
+): Promise<Asked> {
+  const complete: Complete = (request) =>
+    slot.complete(request, {
+      signal: ports.signal,
+      deadlineMs: request.kind === "chat" ? chatDeadlineMs : readDeadlineMs,
+    });
+  const { profile, reading } = context;
+  const { way, server } = reading.on(slot.origin);
+  if (way === "both") {
+    const request = inWay(built.request, profile, "ids", server);
+    return reading.noteBoth(slot.origin, rowIndex, await askBothWays(complete, request, profile));
+  }
+  const asked = await askVerdict(complete, inWay(built.request, profile, way, server), profile);
+  await reading.note(slot.origin, asked);
+  return asked;
 }
 
 function failureWords(asked: Asked): string {

@@ -13,6 +13,7 @@ import type { AskedFor } from "./row-outcome.ts";
 export async function askSamples(
   ports: RowPorts,
   context: BatchContext,
+  rowIndex: number,
   built: AskedFor,
   prefix?: PromptPrefix,
 ): Promise<readonly (SampleOutcome & { readonly engine: string })[]> {
@@ -20,7 +21,7 @@ export async function askSamples(
   const ask = async (sample: number, signal: AbortSignal): Promise<SampleOutcome & { readonly engine: string }> => {
     const own = sampleSeed(seed, sample);
     const request = { ...built, request: { ...built.request, seed: own } };
-    return { ...(await askRow({ ...ports, signal }, context, request, prefix)), seed: own };
+    return { ...(await askRow({ ...ports, signal }, context, rowIndex, request, prefix)), seed: own };
   };
   if (samples === 1) return [await ask(0, ports.signal)];
 

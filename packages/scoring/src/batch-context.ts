@@ -1,5 +1,18 @@
-import { AssayError, type BatchFile, type Pin, type Profile, pinDifferences, profileSha256 } from "@assay/core";
+import {
+  AssayError,
+  type BatchFile,
+  type Pin,
+  type Profile,
+  pinDifferences,
+  pinKey,
+  profileSha256,
+  type ReadWay,
+  readWays,
+  type ServerForm,
+} from "@assay/core";
 import type { EngineFacts } from "@assay/engine";
+import type { ObjectStore } from "@assay/store";
+import { type BatchReading, createBatchReading, readReads, type WayTold } from "./batch-reading.ts";
 import { type Control, readControl } from "./control-log.ts";
 import { loadBatch } from "./load-batch.ts";
 import { openReuse, type Reuse, type ReusePorts } from "./open-reuse.ts";
@@ -13,7 +26,9 @@ export interface BatchContext {
   readonly engineVersion: string;
   /** The batch's profile with the verdict ids that the probe found. */
   readonly profile: Profile;
-  readonly way: "two-step" | "ids";
+  readonly reading: BatchReading;
+  /** how its requests are rendered, and what else goes for all its engines */
+  readonly server: ServerForm;
   /** results of earlier batches that stand for rows with the same row_key; null where the batch names none */
   readonly reuse: Reuse | null;
   readonly watch: FailureWatch;
@@ -37,6 +52,7 @@ export async function openBatch(
   batch: string,
   model: string,
   probe: ProbeEngines,
+  onWay: (told: WayTold) => void,
 ): Promise<BatchContext> {
   const { store } = ports;
   const file = await loadBatch(store, batch);
@@ -52,25 +68,62 @@ export async function openBatch(
   const first = facts[0];
   if (first === undefined)
     throw new AssayError("E_ENGINE_REFUSED", "no engine answers", { expected: "at least one engine" });
-  const pin: Pin = { ...first.pin, revision: file.revision };
   for (const other of facts) refuseMixedFleet(first, other);
-  const way = chooseWay(file.profile, facts);
-  await pinBatch(store, batch, pin, first.origin);
+  const own = chooseWay(file.profile, facts);
+  const topLogprobs = Math.min(...facts.map(({ server }) => server.topLogprobs));
+  const found: Pin = { ...first.pin, revision: file.revision, read: own };
+  const asFound = own === "top" ? { ...found, top: topLogprobs } : found;
+  const pin = await pinBatch(store, batch, asFound, first.origin);
+  const way = await joinWay({ store, batch, pin, own, topLogprobs, facts });
+  const insist = file.profile.verdict.insist === true;
+  // lists as long as the batch's first: a longer one would bound otherwise what is not in it
+  const server: ServerForm = { ...first.server, topLogprobs: way === "top" ? (pin.top ?? topLogprobs) : topLogprobs };
+  const asked = facts.map((one) => ({ ...one, server: { ...one.server, topLogprobs: server.topLogprobs } }));
+  const reading = createBatchReading({ store, batch, first: way, insist, facts: asked, onWay });
   const reuse = file.reuse.length === 0 ? null : await openReuse(ports, file.reuse, pin);
   const engineVersion = [...new Set(facts.map(({ version }) => version))].sort().join(",");
-  return { file, pin, engineVersion, profile, way, reuse, watch: createFailureWatch(), control };
+  return { file, pin, engineVersion, profile, reading, server, reuse, watch: createFailureWatch(), control };
 }
 
-/** The profile's own way where every engine can do it, else the other; the batch's shards say which per row. */
-function chooseWay(profile: Profile, facts: readonly EngineFacts[]): "two-step" | "ids" {
-  const wanted = [profile.verdict.read, profile.verdict.read === "ids" ? ("two-step" as const) : ("ids" as const)];
-  for (const way of wanted) {
-    if (way === "two-step" && profile.verdict.position === "first") continue;
-    if (facts.every(({ ways }) => ways.includes(way))) return way;
-  }
+/** The first of the ways, in the profile's order, that every engine can do. */
+function chooseWay(profile: Profile, facts: readonly EngineFacts[]): ReadWay {
+  const { read, insist, position } = profile.verdict;
+  const others = readWays.filter((way) => way !== read && !(way === "two-step" && position === "first"));
+  const wanted = insist === true ? [read] : [read, ...others];
+  const way = wanted.find((one) => facts.every(({ ways }) => ways.includes(one)));
+  if (way !== undefined) return way;
   throw new AssayError("E_ENGINE_REFUSED", "no way of reading the verdict works on every engine", {
     expected: wanted.join(" or "),
     got: facts.map(({ origin, ways }) => `${origin}: ${ways.join(", ") || "none"}`).join("; "),
+  });
+}
+
+/**
+ * The way in which this worker joins a batch: the batch's first, where its engines can do it. Two steps and exact ids
+ * may join each other once reads.json says that they agree here; lists of the likeliest tokens join nothing.
+ */
+async function joinWay(join: {
+  store: ObjectStore;
+  batch: string;
+  pin: Pin;
+  own: ReadWay;
+  topLogprobs: number;
+  facts: readonly EngineFacts[];
+}): Promise<ReadWay> {
+  const { store, batch, pin, own, topLogprobs, facts } = join;
+  const first = pin.read ?? own;
+  const listsAreShort = first === "top" && topLogprobs < (pin.top ?? topLogprobs);
+  if (!listsAreShort && facts.every(({ ways }) => ways.includes(first))) return first;
+  const isExact = first !== "top" && own !== "top";
+  if (isExact && (await readReads(store, batch))?.may_mix === true) return own;
+  const describe = (way: ReadWay, length: number): string => (way === "top" ? `top, lists of ${length}` : way);
+  throw new AssayError("E_PIN_MISMATCH", "this engine cannot read as the batch was begun", {
+    where: pinKey(batch),
+    expected: `read ${describe(first, pin.top ?? topLogprobs)}`,
+    got: `read ${describe(own, topLogprobs)}`,
+    next: isExact
+      ? "an engine that knows both ways; 64 rows read both ways (reads.json) may let them mix"
+      : "an engine that reads as the first one did, or a batch of its own (--read)",
   });
 }
 

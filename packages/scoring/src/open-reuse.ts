@@ -38,6 +38,7 @@ export async function openReuse(ports: ReusePorts, batches: readonly string[], p
     const pinned = await readPin(store, batch);
     // a batch that asked nothing has none
     if (pinned !== null) refuseOtherPin(pinned, pin, pinKey(batch));
+    if (pinned !== null) refuseLists(pinned, pin, batch);
   }
   const shards = files.flatMap((file) => [...file.chunks.keys()].map((chunk) => ({ file, chunk })));
   const table = createKeyTable(files.reduce((sum, { counts }) => sum + counts.rows, 0));
@@ -81,6 +82,17 @@ export async function openReuse(ports: ReusePorts, batches: readonly string[], p
       return row !== undefined && row.row_key === rowKey && row.status === "ok" ? row : null;
     },
   };
+}
+
+/** A row_key does not know the way of reading: what was read from a list never stands beside exact readings. */
+function refuseLists(earlier: Pin, pin: Pin, batch: string): void {
+  if ((earlier.read === "top") === (pin.read === "top")) return;
+  throw new AssayError("E_PIN_MISMATCH", "rewards read from lists of the likeliest tokens never mix with exact ones", {
+    where: pinKey(batch),
+    expected: `read ${pin.read ?? "two-step or ids"}`,
+    got: `read ${earlier.read ?? "two-step or ids"}`,
+    next: "submit without --reuse, or --read as the earlier batch was read",
+  });
 }
 
 /** Throws E_USAGE for a batch that is not complete. */

@@ -14,14 +14,16 @@ export async function readPin(store: ObjectStore, batch: string): Promise<Pin | 
 /**
  * Pins a batch to what its first worker found, or compares with what an earlier one pinned (protocol V11): two
  * revisions, templates or log-probability modes never meet in one batch, and simulated rewards never meet real ones.
- * Throws E_SIMULATED_MIX or E_PIN_MISMATCH with both values and `origin`, the engine that differs. Idempotent.
+ * Returns what is pinned, whose way of reading may be another: that is the caller's to join. Throws E_SIMULATED_MIX or
+ * E_PIN_MISMATCH with both values and `origin`, the engine that differs. Idempotent.
  */
-export async function pinBatch(store: ObjectStore, batch: string, found: Pin, origin?: string): Promise<void> {
+export async function pinBatch(store: ObjectStore, batch: string, found: Pin, origin?: string): Promise<Pin> {
   await store.putIfAbsent(pinKey(batch), pinBytes(found));
   const pinned = await readPin(store, batch);
   if (pinned === null)
     throw new AssayError("E_BROKEN", "pin.json vanished after it was written", { where: pinKey(batch) });
   refuseOtherPin(pinned, found, origin === undefined ? pinKey(batch) : `${origin}, against ${pinKey(batch)}`);
+  return pinned;
 }
 
 /** Throws E_SIMULATED_MIX or E_PIN_MISMATCH, with both values, where two pins are not equal. */

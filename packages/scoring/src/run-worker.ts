@@ -5,6 +5,7 @@ import type { JobQueue, LeasedJob } from "@assay/queue";
 import type { ObjectStore } from "@assay/store";
 import { type BatchContext, openBatch, type ProbeEngines, probeOnce } from "./batch-context.ts";
 import { listOpenBatches } from "./batch-index.ts";
+import type { WayTold } from "./batch-reading.ts";
 import type { Clock } from "./clock.ts";
 import { appendControl, readControl } from "./control-log.ts";
 import { finalizeBatch } from "./finalize-batch.ts";
@@ -49,6 +50,8 @@ export type WorkerEvent =
   | { type: "chunk"; batch: string; chunk: number; outcome: ChunkOutcome; ms: number }
   | { type: "paused"; batch: string; reason: string }
   | { type: "finished"; batch: string }
+  /** how rows are read on an engine from now on, and why */
+  | ({ type: "way"; batch: string } & WayTold)
   | { type: "refused"; batch: string; error: AssayError }
   | { type: "away"; what: "store" | "redis" | "engine"; error: AssayError };
 
@@ -354,7 +357,9 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
   function contextOf(batch: string): Promise<BatchContext> {
     let context = contexts.get(batch);
     if (context === undefined) {
-      context = openBatch(ports, batch, options.model, probe);
+      context = openBatch(ports, batch, options.model, probe, (told) =>
+        options.onEvent({ type: "way", batch, ...told }),
+      );
       context.catch(() => contexts.delete(batch));
       contexts.set(batch, context);
     }

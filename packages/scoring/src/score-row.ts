@@ -25,11 +25,11 @@ export async function scoreRow(
   prefix?: PromptPrefix,
 ): Promise<ResultRow> {
   const { file } = context;
-  const built = buildRequest(row, { ...file, profile: context.profile }, context.way);
+  const built = buildRequest(row, { ...file, profile: context.profile }, context.reading.first, context.server);
   if (built.kind === "unasked") return makeResultRow(file, row, unaskedOutcome(built), ports.clock.now());
   const known = (await context.reuse?.find(built.rowKey)) ?? null;
   if (known !== null) return makeReusedRow(file, row, built.rowKey, known);
-  const outcomes = await askSamples(ports, context, built, prefix);
+  const outcomes = await askSamples(ports, context, row.rowIndex, built, prefix);
   for (const { engine, status, errorMessage } of outcomes) {
     note(ports, context, engine, { status, row_index: row.rowIndex, error_message: errorMessage });
   }

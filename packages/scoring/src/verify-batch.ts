@@ -1,11 +1,22 @@
-import { type BatchFile, type Pin, type ResultRow, type RowsLine, rowsKey, sha256, shardKey } from "@assay/core";
+import {
+  type BatchFile,
+  type Pin,
+  type ResultRow,
+  type RowsLine,
+  readsKey,
+  rowsKey,
+  sha256,
+  shardKey,
+} from "@assay/core";
 import type { DecodeShard } from "@assay/datasets";
 import type { ObjectStore } from "@assay/store";
+import { readReads } from "./batch-reading.ts";
 import { Broken, type BrokenPromise, brokenBy, under } from "./broken-promise.ts";
 import { checkEnd, checkSummary, listBatchFolder } from "./check-folder.ts";
 import { checkPlan } from "./check-plan.ts";
 import { checkAskedAgain, checkChain, checkChild, newestStatus } from "./check-retries.ts";
 import { checkRows } from "./check-rows.ts";
+import { checkWays } from "./check-ways.ts";
 import { shardMetadata } from "./commit-shard.ts";
 import { addShard, type BatchSummary, emptySummary } from "./finalize-batch.ts";
 import { loadBatch } from "./load-batch.ts";
@@ -174,6 +185,8 @@ async function verifyOne(
   seen.complete = found.success;
   const stored = await checkEnd(ports.store, file, found);
   const pin = await readPin(ports.store, file.batch);
+  const reads = await under("P8", readsKey(file.batch), readReads(ports.store, file.batch));
+  const ways = new Set<string>();
   const ahead: { chunk: number; checked: ReturnType<typeof checkShard> }[] = [];
   const chunks = [...file.chunks.keys()].filter((chunk) => found.shards.has(chunk));
   for (let next = 0; next < chunks.length || ahead.length > 0; ) {
@@ -187,7 +200,13 @@ async function verifyOne(
     const first = ahead.shift();
     if (first === undefined) break;
     const { bytes, rows, metadata } = await first.checked;
-    for (const row of rows) run.onRow(row);
+    for (const row of rows) {
+      run.onRow(row);
+      // what an earlier batch read is that batch's
+      if (row.read !== null && row.source === "scored") ways.add(row.read);
+    }
+    const mixed = pin === null ? null : checkWays(ways, pin, reads);
+    if (mixed !== null) throw new Broken({ promise: "P8", where: shardKey(file.batch, first.chunk), ...mixed });
     addShard(summary, first.chunk, bytes, rows, metadata);
     run.engineVersions.add(metadata["assay.engine_version"] ?? "");
     run.onShard();

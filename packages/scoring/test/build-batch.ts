@@ -5,11 +5,15 @@ import {
   type Pin,
   type Profile,
   profileByName,
+  type ReadWay,
   sha256,
+  vllmForm,
 } from "@assay/core";
 import { readOwnRecords } from "@assay/datasets";
 import type { ObjectStore } from "@assay/store";
+import { memoryStore } from "@assay/testkit";
 import type { BatchContext, ProbeEngines } from "../src/batch-context.ts";
+import { createBatchReading } from "../src/batch-reading.ts";
 import { type PlannedBatch, planBatch, type SubmitSettings, stageBatch } from "../src/submit-batch.ts";
 import type { InputSource } from "../src/walk-inputs.ts";
 import { createFailureWatch } from "../src/watch-failures.ts";
@@ -41,6 +45,8 @@ export function probing(found: Partial<Pin> = {}, origins: readonly string[] = [
       version: "0.32.0",
       maxModelLen: null,
       ways: ["two-step", "ids"],
+      server: vllmForm,
+      blockSize: null,
       pin: { ...pin, ...found },
     })),
   });
@@ -120,14 +126,25 @@ export async function submit(store: ObjectStore, text: string, changed: Changed 
   return file;
 }
 
-/** A batch as a worker that has opened it knows it. */
-export function contextOf(file: BatchFile, changed: Partial<BatchContext> = {}): BatchContext {
+/** A batch as a worker that has opened it knows it. No engine of it changes its way. */
+export function contextOf(
+  file: BatchFile,
+  { way = "two-step", ...changed }: Partial<BatchContext> & { way?: ReadWay } = {},
+): BatchContext {
   return {
     file,
     pin,
     engineVersion: "0.32.0",
     profile: file.profile,
-    way: "two-step",
+    reading: createBatchReading({
+      store: memoryStore(),
+      batch: file.batch,
+      first: way,
+      insist: true,
+      facts: [],
+      onWay: () => {},
+    }),
+    server: vllmForm,
     reuse: null,
     watch: createFailureWatch(),
     control: { state: "running", weight: 1, accept_failures: false, n: 0, last: null },

@@ -72,7 +72,7 @@ async function forge(
 describe("verify-batch: what holds", () => {
   test("a finished batch, with what stands under partial/ beside it", async () => {
     put(`${file.batch}/partial/000001/x.start`, "");
-    put(`${file.batch}/reads.json`, "{}");
+    put(`${file.batch}/reads.json`, '{"may_mix":true,"median":0,"p95":0,"pairs":[],"rows":64}');
     const seen: number[] = [];
     const report = await verifyBatch({ store, decodeShard }, file.batch, {
       onProgress: (chunks) => seen.push(chunks),
@@ -329,6 +329,8 @@ describe("verify-batch: a forger who mends the summary, too", () => {
     ],
     ["a reward made up", change(0, { reward: 50 }), "P8", /not what its log-probabilities give/],
     ["ok without log-probabilities", change(0, { logprob_yes: null }), "P8", /lacks/],
+    ["another way of reading", change(0, { read: "ids" }), "P8", /not found to agree/],
+    ["a reading from a list", change(0, { read: "top" }), "P8", /lists of the likeliest/],
     ["another id", change(0, { id: "x" }), "P1", /column id/],
     ["another group", change(0, { group: "x" }), "P1", /column group/],
     ["another line", change(0, { input_line: 99 }), "P1", /column input_line/],

@@ -24,7 +24,7 @@ export interface Engine {
 
 /** The simulated model behind the scheduler. Answers depend on the request and the seeds alone, never on the load. */
 export function createEngine(options: ResolvedOptions, metrics: Metrics, faults: FaultState, clock: LoopClock): Engine {
-  const { seed, reasoningTokens, oddities, logprobsMode } = options;
+  const { seed, reasoningTokens, oddities, logprobsMode, prefillShift } = options;
   const mind = { seed, reasoningTokens, oddities };
   const kv = createKvCache(options.kvBlocks, options.blockSize);
   const loop = createEngineLoop(options, kv, clock);
@@ -36,7 +36,10 @@ export function createEngine(options: ResolvedOptions, metrics: Metrics, faults:
 
   function tell({ promptIds, logprobs, sampling }: Generation, answer: Answer): Generated["told"] {
     if (logprobs === null) return null;
-    return tellLogprobs(openCursor(promptIds, mind), answer.ids, logprobs, sampling, logprobsMode);
+    return tellLogprobs(openCursor(promptIds, mind), answer.ids, logprobs, sampling, {
+      mode: logprobsMode,
+      prefillShift,
+    });
   }
 
   return {

@@ -1,5 +1,18 @@
 import type { SimulatorFaults } from "./faults.ts";
 
+export interface Knows {
+  /** false: ignored, as by vLLM before 0.20 */
+  readonly logprobTokenIds: boolean;
+  /** false: ignored */
+  readonly returnTokenIds: boolean;
+  /** false: 404 on /tokenize and /detokenize, as at hosted servers */
+  readonly tokenize: boolean;
+  /** false: role `principle` is refused, as by SGLang and by most templates */
+  readonly principleRole: boolean;
+  /** false: fields that OpenAI does not have are refused, not ignored, as by OpenAI itself */
+  readonly otherFields: boolean;
+}
+
 export interface SimulatorOptions {
   /** 127.0.0.1 */
   readonly host?: string;
@@ -35,8 +48,12 @@ export interface SimulatorOptions {
   readonly reasoningParser?: boolean;
   /** --enable-prompt-tokens-details; false */
   readonly promptTokensDetails?: boolean;
-  /** what an old server does not know, it ignores; both true */
-  readonly knows?: { readonly logprobTokenIds?: boolean; readonly returnTokenIds?: boolean };
+  /** what other servers lack; all true */
+  readonly knows?: Partial<Knows>;
+  /** --max-logprobs: the longest list of likeliest tokens; 20 */
+  readonly maxLogprobs?: number;
+  /** nats that the first generated token's Yes loses: a prefill kernel that differs from the decode kernel; 0 */
+  readonly prefillShift?: number;
   /** KV blocks; as many as `slots` rows of full length need, so that they never run out */
   readonly kvBlocks?: number;
   /** tokens of one KV block; 16 */
@@ -44,7 +61,7 @@ export interface SimulatorOptions {
 }
 
 export type ResolvedOptions = Required<Omit<SimulatorOptions, "knows" | "faults">> & {
-  readonly knows: { readonly logprobTokenIds: boolean; readonly returnTokenIds: boolean };
+  readonly knows: Knows;
 };
 
 /** Fills in the defaults. Throws RangeError for numbers that no engine could start with. */
@@ -72,16 +89,21 @@ export function resolveOptions(options: SimulatorOptions): ResolvedOptions {
     knows: {
       logprobTokenIds: options.knows?.logprobTokenIds ?? true,
       returnTokenIds: options.knows?.returnTokenIds ?? true,
+      tokenize: options.knows?.tokenize ?? true,
+      principleRole: options.knows?.principleRole ?? true,
+      otherFields: options.knows?.otherFields ?? true,
     },
+    maxLogprobs: options.maxLogprobs ?? 20,
+    prefillShift: options.prefillShift ?? 0,
     kvBlocks: options.kvBlocks ?? slots * blocksOfOneRow,
     blockSize,
   };
-  for (const name of ["slots", "maxModelLen", "blockSize", "kvBlocks"] as const) {
+  for (const name of ["slots", "maxModelLen", "blockSize", "kvBlocks", "maxLogprobs"] as const) {
     if (!Number.isInteger(resolved[name]) || resolved[name] < 1)
       throw new RangeError(`startSimulator: ${name} is ${resolved[name]}, expected a whole number from 1`);
   }
   const speeds = ["tokensPerSecond", "engineTokensPerSecond", "prefillTokensPerSecond"] as const;
-  for (const name of [...speeds, "reasoningTokens", "oddities"] as const) {
+  for (const name of [...speeds, "reasoningTokens", "oddities", "prefillShift"] as const) {
     if (!(resolved[name] >= 0))
       throw new RangeError(`startSimulator: ${name} is ${resolved[name]}, expected 0 or more`);
   }

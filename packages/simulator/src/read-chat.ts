@@ -16,15 +16,15 @@ import { tokenize } from "./tokenizer.ts";
 
 /** The generation that a POST /v1/chat/completions asks for. Throws Refusal. */
 export function readChat(fields: Fields, options: ResolvedOptions): Generation {
-  refuseUnsimulated(fields);
+  refuseUnsimulated(fields, options);
   const asksLogprobs = readBoolean(fields, "logprobs");
   const top = readInteger(fields, "top_logprobs");
   if (top !== null && top !== 0 && !asksLogprobs)
     throw refuseField("when using `top_logprobs`, `logprobs` must be set to true.", "top_logprobs");
-  const logprobs = readLogprobsAsked(fields, asksLogprobs ? (top ?? 0) : null, options.knows.logprobTokenIds);
+  const logprobs = readLogprobsAsked(fields, asksLogprobs ? (top ?? 0) : null, options);
   const sampling = readSampling(fields);
   const thinking = wantsThinking(fields);
-  const promptText = renderFields(fields, true);
+  const promptText = renderFields(fields, true, options);
   const promptIds = tokenize(promptText);
   const maxTokens = readInteger(fields, "max_completion_tokens") ?? readInteger(fields, "max_tokens");
   return {
@@ -48,10 +48,18 @@ export function readChat(fields: Fields, options: ResolvedOptions): Generation {
 }
 
 /** The conversation of a request as the template prints it. Throws Refusal. */
-export function renderFields(fields: Fields, defaultGenerationPrompt: boolean): string {
+export function renderFields(
+  fields: Fields,
+  defaultGenerationPrompt: boolean,
+  { knows }: Pick<ResolvedOptions, "knows">,
+): string {
   const generationPrompt = fields.add_generation_prompt ?? defaultGenerationPrompt;
   return checkWellFormed(
-    renderChat(readMessages(fields), { generationPrompt: generationPrompt === true, thinking: wantsThinking(fields) }),
+    renderChat(readMessages(fields), {
+      generationPrompt: generationPrompt === true,
+      thinking: wantsThinking(fields),
+      principleRole: knows.principleRole,
+    }),
   );
 }
 

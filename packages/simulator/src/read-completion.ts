@@ -12,8 +12,8 @@ const defaultMaxTokens = 16;
 /** The generation that a POST /v1/completions asks for: one prompt, as text or as token ids. Throws Refusal. */
 export function readCompletion(fields: Fields, options: ResolvedOptions): Generation {
   if (readBoolean(fields, "stream")) throw new Refusal(400, "The simulator streams chat answers only.", "stream");
-  refuseUnsimulated(fields);
-  const logprobs = readLogprobsAsked(fields, readInteger(fields, "logprobs"), options.knows.logprobTokenIds);
+  refuseUnsimulated(fields, options);
+  const logprobs = readLogprobsAsked(fields, readInteger(fields, "logprobs"), options);
   const sampling = readSampling(fields);
   const { text, ids } = readPromptField(fields.prompt);
   return {

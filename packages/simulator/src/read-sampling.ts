@@ -1,4 +1,5 @@
 import type { Ending } from "./generate-answer.ts";
+import type { ResolvedOptions } from "./options.ts";
 import { type Fields, isFields, readBoolean, readIds, readInteger, readNumber, wrongType } from "./read-fields.ts";
 import { Refusal, refuseField } from "./refusal.ts";
 import type { Sampling } from "./sample-token.ts";
@@ -71,13 +72,15 @@ export function readEnding(
   };
 }
 
-/** --max-logprobs of a server that was not told otherwise. */
-const maxTop = 20;
 const maxIds = 128;
 
 /** `top` null: no log-probabilities asked for. Throws Refusal 400 with vLLM's words. */
-export function readLogprobsAsked(fields: Fields, top: number | null, knowsIds: boolean): LogprobsAsked | null {
-  const ids = knowsIds ? readIds(fields, "logprob_token_ids") : null;
+export function readLogprobsAsked(
+  fields: Fields,
+  top: number | null,
+  { knows, maxLogprobs }: Pick<ResolvedOptions, "knows" | "maxLogprobs">,
+): LogprobsAsked | null {
+  const ids = knows.logprobTokenIds ? readIds(fields, "logprob_token_ids") : null;
   if (ids !== null && top === null)
     throw refuseField("when using `logprob_token_ids`, `logprobs` must be set to true.", "logprob_token_ids");
   if (ids !== null && ids.length > maxIds) {
@@ -96,9 +99,9 @@ export function readLogprobsAsked(fields: Fields, top: number | null, knowsIds: 
       list,
     );
   }
-  if (top !== null && top > maxTop)
+  if (top !== null && top > maxLogprobs)
     throw refuseField(
-      `Requested sample logprobs of ${top}, which is greater than max allowed: ${maxTop}`,
+      `Requested sample logprobs of ${top}, which is greater than max allowed: ${maxLogprobs}`,
       "logprobs",
       top,
     );
@@ -124,8 +127,17 @@ function readStop(fields: Fields): string[] {
   throw wrongType("stop", "a string or a list of strings");
 }
 
+/** What a server takes that refuses all else: the fields of OpenAI's two endpoints that a client of ours could send. */
+const openaiFields = new Set(
+  "model messages prompt temperature top_p max_tokens max_completion_tokens seed stop n logprobs top_logprobs logit_bias stream stream_options".split(
+    " ",
+  ),
+);
+
 /** Refused alike on chat and completions: what this simulator does not do, in plain words. */
-export function refuseUnsimulated(fields: Fields): void {
+export function refuseUnsimulated(fields: Fields, { knows }: Pick<ResolvedOptions, "knows">): void {
+  const strange = knows.otherFields ? undefined : Object.keys(fields).find((name) => !openaiFields.has(name));
+  if (strange !== undefined) throw new Refusal(400, `Unrecognized request argument supplied: ${strange}`);
   if ((fields.stream_options ?? null) !== null && !readBoolean(fields, "stream"))
     throw refuseField("Stream options can only be defined when `stream=True`.", "stream_options");
   if ((readInteger(fields, "n") ?? 1) !== 1) throw new Refusal(400, "The simulator gives one answer a request.", "n");

@@ -12,9 +12,10 @@ export interface ChatMessage {
  */
 export function renderChat(
   messages: readonly ChatMessage[],
-  options: { readonly generationPrompt: boolean; readonly thinking: boolean },
+  options: { readonly generationPrompt: boolean; readonly thinking: boolean; readonly principleRole: boolean },
 ): string {
   const turns = messages.map(({ role, content }, i) => {
+    if (role === "principle" && !options.principleRole) throw new Refusal(400, "Unexpected role: principle");
     if (role === "principle" && i < messages.length - 1) throw new Refusal(400, "principle must come last");
     return `<|im_start|>${role}\n${role === "assistant" ? withoutThinking(content) : content}<|im_end|>\n`;
   });

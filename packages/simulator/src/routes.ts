@@ -66,6 +66,7 @@ export const routes: { readonly [methodAndPath: string]: Route } = {
   "POST /v1/completions": (served, incoming) => generate(served, incoming, readCompletion, completionAnswerBody),
   "POST /tokenize": ({ options }, { body }) => jsonReply(200, tokenizeBody(parseFields(body), options)),
   "POST /detokenize": ({ options }, { body }) => {
+    if (!options.knows.tokenize) throw notFound();
     const fields = parseFields(body);
     checkModel(fields, options);
     const ids = readIds(fields, "tokens");
@@ -157,10 +158,15 @@ function modelsBody({ options, faults, stamp }: Served) {
   };
 }
 
+function notFound(): Refusal {
+  return new Refusal(404, "Not Found");
+}
+
 function tokenizeBody(fields: Fields, options: ResolvedOptions) {
+  if (!options.knows.tokenize) throw notFound();
   checkModel(fields, options);
   const prompt = readText(fields, "prompt");
-  const ids = tokenize(prompt === null ? renderFields(fields, true) : checkWellFormed(prompt));
+  const ids = tokenize(prompt === null ? renderFields(fields, true, options) : checkWellFormed(prompt));
   return {
     count: ids.length,
     max_model_len: options.maxModelLen,

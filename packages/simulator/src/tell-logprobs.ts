@@ -1,6 +1,7 @@
 import { advance, type Cursor } from "./cursor.ts";
 import { type Distribution, nextToken } from "./next-token.ts";
 import { processDistribution, type Sampling } from "./sample-token.ts";
+import { verdictForms } from "./vocabulary.ts";
 
 /** Which log-probabilities a request asked for. */
 export interface LogprobsAsked {
@@ -24,10 +25,10 @@ export function tellLogprobs(
   answerIds: readonly number[],
   asked: LogprobsAsked,
   sampling: Sampling,
-  mode: "raw" | "processed",
+  { mode, prefillShift }: { mode: "raw" | "processed"; prefillShift: number },
 ): ToldLogprob[][] {
-  return answerIds.map((sampled) => {
-    const raw = nextToken(cursor);
+  return answerIds.map((sampled, i) => {
+    const raw = i === 0 && prefillShift !== 0 ? shifted(nextToken(cursor), prefillShift) : nextToken(cursor);
     const told = tellPosition(mode === "raw" ? raw : processDistribution(raw, sampling), sampled, asked);
     advance(cursor, sampled);
     return told;
@@ -40,6 +41,15 @@ function tellPosition(distribution: Distribution, sampled: number, { top, ids }:
     id,
     logprob: logprobOf(distribution, id),
   }));
+}
+
+const yesIds = new Set(verdictForms.map(({ yes }) => yes));
+
+function shifted(distribution: Distribution, by: number): Distribution {
+  const logprobs = distribution.logprobs.map((logprob, i) =>
+    yesIds.has(distribution.ids[i] ?? 0) ? logprob - by : logprob,
+  );
+  return { ...distribution, logprobs };
 }
 
 /** What vLLM prints for minus infinity. */

@@ -1,5 +1,5 @@
 import type { Completion } from "@assay/core";
-import { completionFromChat, completionFromRead } from "@assay/core";
+import { completionFromChat, completionFromText } from "@assay/core";
 import type { Simulator } from "../src/index.ts";
 
 export interface Said {
@@ -57,7 +57,7 @@ export async function askRead(simulator: Simulator, prompt: readonly number[], i
     return_token_ids: true,
   });
   if (said.status !== 200) throw new Error(`${said.status} ${said.text}`);
-  return completionFromRead(JSON.parse(said.text), 0);
+  return completionFromText(JSON.parse(said.text), 0);
 }
 
 /** Turns the event loop until something is so. */

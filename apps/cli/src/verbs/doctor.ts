@@ -7,13 +7,14 @@ import { type OpenedEngines, openNamedEngines } from "../open-engines.ts";
 import { namedRedis } from "../open-queue.ts";
 import { openStore } from "../open-store.ts";
 import { result, resultJson } from "../say.ts";
+import { insistedProfile } from "../submit-settings.ts";
 import { systemClock } from "../system-clock.ts";
 import { table } from "../table.ts";
 
 type DoctorFlags = RootFlags &
   RedisFlags &
   JsonFlag &
-  Omit<EngineFlags, "inFlight"> & { readonly profile?: string; readonly model?: string };
+  Omit<EngineFlags, "inFlight"> & { readonly profile?: string; readonly model?: string; readonly read?: string };
 
 interface Check {
   readonly what: string;
@@ -97,7 +98,7 @@ async function checkEngines(flags: DoctorFlags): Promise<Check[]> {
         ? (profileForModel(model) ?? profileByName("yes-no"))
         : await readProfile(flags.profile);
     if (profile === null) return [models];
-    const reports = await engines.examine(profile, model);
+    const reports = await engines.examine(insistedProfile(profile, flags.read), model);
     return [
       models,
       { what: "engine", name: "profile", ok: true, found: `${profile.name}, for model ${model}`, code: null },

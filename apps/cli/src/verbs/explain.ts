@@ -8,6 +8,7 @@ import {
   rowsOf,
   type Status,
   type StoredRow,
+  serverOfPin,
   visibleText,
 } from "@assay/core";
 import { type DecodeShard, openDecoder } from "@assay/datasets";
@@ -133,7 +134,7 @@ async function readStored(ports: Ports, file: BatchFile, rowIndex: number): Prom
         next: `assay verify ${file.batch}`,
       });
   }
-  return { file, chunk, line: asked, row, result: found, simulated };
+  return { file, chunk, line: asked, row, result: found, simulated, server: serverOfPin(pin) };
 }
 
 /** A whole number is a row_index, all else an id; with --id everything is. */

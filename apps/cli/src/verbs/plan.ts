@@ -121,7 +121,7 @@ function samplingText({ sampling, max_tokens, verdict }: Profile, seed: number |
     ...parameters,
     `max_tokens ${count(max_tokens)}`,
     seed === null ? "no seed" : samples === 1 ? `seed ${seed}` : `seeds ${seed} to ${seed + samples - 1}`,
-    `read ${verdict.read}`,
+    `read ${verdict.read}${verdict.insist === true ? " and no other way" : ""}`,
   ].join(", ");
 }
 

@@ -119,7 +119,10 @@ function watch(log: Logger | null): { onEvent: (event: WorkerEvent) => void; sto
       if (event.type === "away") log.warn({ what: event.what, code: event.error.code }, event.error.message);
       else if (event.type === "refused") log.error({ batch: event.batch, code: event.error.code }, event.error.message);
       else if (event.type === "paused") log.error({ batch: event.batch, reason: event.reason }, "paused");
-      else if (event.type === "finished") log.info({ batch: event.batch }, "finished");
+      else if (event.type === "way") {
+        const { batch, engine, way, reason } = event;
+        log.warn({ batch, engine, way, reason }, "way of reading");
+      } else if (event.type === "finished") log.info({ batch: event.batch }, "finished");
       else log.info({ batch: event.batch, chunk: event.chunk, ms: event.ms, ...event.outcome }, "chunk");
     };
     return { onEvent, stop: () => {} };

@@ -35,6 +35,16 @@ export const genrmPrinciple: Profile = {
     closers: ["<|im_end|>"],
     others: ["<|endoftext|>", "<think>", "</think>"],
   },
+  plain: {
+    start: "",
+    turns: {
+      system: { before: "<|im_start|>system\n", behind: "<|im_end|>\n", drop_leading_newlines: false },
+      user: { before: "<|im_start|>user\n", behind: "<|im_end|>\n", drop_leading_newlines: false },
+      assistant: { before: "<|im_start|>assistant\n", behind: "<|im_end|>\n", drop_leading_newlines: true },
+      principle: { before: "<|im_start|>principle\n", behind: "<|im_end|>\n", drop_leading_newlines: false },
+    },
+    answer: "<|im_start|>assistant\n",
+  },
   thinking: { open: "<think>", close: "</think>", open_id: 151667, close_id: 151668 },
   golden: { prompt: "What is 1+1?", better: "1+1=2", worse: "1+1=3", principle: "correctness" },
   rate: {
