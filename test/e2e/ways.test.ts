@@ -31,10 +31,11 @@ const base = setProfile(
 );
 
 /** A cache that holds some four of the rows below. */
-const tiny: SimulatorOptions = { maxModelLen: 2_048, kvBlocks: 128, promptTokensDetails: true, reasoningTokens: 100 };
+const tiny: SimulatorOptions = { maxModelLen: 2_048, kvBlocks: 128, promptTokensDetails: true, reasoningTokens: 40 };
 const large: SimulatorOptions = { ...tiny, kvBlocks: 8_192 };
-const rows = 400;
-const inFlight = 24;
+/** 50 second requests, what is in flight then, and 64 rows read both ways are fewer. */
+const rows = 220;
+const inFlight = 16;
 
 const input = Array.from({ length: rows }, (_, i) =>
   JSON.stringify({

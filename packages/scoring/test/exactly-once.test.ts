@@ -148,7 +148,8 @@ async function play(night: Night) {
 
 /** What checkpoints hold, as the engines are asked for it; each is read once. */
 function savedRows({ objects }: ReturnType<typeof memoryStore>, file: BatchFile) {
-  const expected = { batch_sha256: file.sha256, format: file.format, pin_sha256: pinSha256(pin) };
+  const pinned = pinSha256({ ...pin, read: "two-step" });
+  const expected = { batch_sha256: file.sha256, format: file.format, pin_sha256: pinned };
   const saved = new Set<string>();
   const seen = new Set<string>();
   return (): Set<string> => {
