@@ -5,6 +5,7 @@ import { modeCases } from "./mode-cases.ts";
 import { refusalCases, stopCase } from "./refusal-cases.ts";
 import { templateCases } from "./template-cases.ts";
 import { twoStepCases } from "./two-step-cases.ts";
+import { wayCases } from "./way-cases.ts";
 
 /** Everything that Assay relies on, in the order of the table. The last one leaves its engine dead. */
 export const allCases: readonly Case[] = [
@@ -12,6 +13,7 @@ export const allCases: readonly Case[] = [
   ...templateCases,
   ...logprobCases,
   ...twoStepCases,
+  ...wayCases,
   ...modeCases,
   ...refusalCases,
   stopCase,

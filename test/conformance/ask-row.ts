@@ -1,4 +1,14 @@
-import { type Asked, askVerdict, buildRequest, type Profile, profileByName, type ReadWay, type Row } from "@assay/core";
+import {
+  type Asked,
+  askVerdict,
+  buildRequest,
+  type Profile,
+  profileByName,
+  type ReadWay,
+  type Row,
+  type ServerForm,
+  vllmForm,
+} from "@assay/core";
 import { type EngineUnderTest, model } from "./engine-under-test.ts";
 
 export interface Texts {
@@ -20,10 +30,11 @@ export async function askRow(
   texts: Texts,
   way: ReadWay,
   sampling: Profile["sampling"],
+  server: ServerForm = vllmForm,
 ): Promise<Asked> {
   const profile = { ...judgeProfile, sampling };
   const settings = { model, profile, strip: "auto", specials: "neutralise", samples: 1, seed: null } as const;
-  const built = buildRequest(rowOf(texts), settings, way);
+  const built = buildRequest(rowOf(texts), settings, way, server);
   if (built.kind !== "ask") throw new Error(built.why);
   const never = new AbortController().signal;
   const slot = await engine.engines.pool.acquire("conformance", never);
@@ -42,7 +53,7 @@ export function pairOf(asked: Asked): [yes: number, no: number] {
   return [asked.read.logprobYes ?? Number.NaN, asked.read.logprobNo ?? Number.NaN];
 }
 
-function rowOf({ prompt, response, principle }: Texts): Row {
+export function rowOf({ prompt, response, principle }: Texts): Row {
   return {
     rowIndex: 0,
     principleIndex: 0,

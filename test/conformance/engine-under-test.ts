@@ -23,7 +23,14 @@ export const maxModelLen = 4_096;
 
 /** One thing that Assay relies on. Written once, run against both. */
 export interface Case {
-  readonly topic: "The template" | "Log-probabilities" | "Two steps" | "Modes" | "Refusals" | "The engine";
+  readonly topic:
+    | "The template"
+    | "Log-probabilities"
+    | "Two steps"
+    | "Ways of reading"
+    | "Modes"
+    | "Refusals"
+    | "The engine";
   /** what holds, as one line of the table in docs/reference/engines.md */
   readonly holds: string;
   readonly on: "plain" | "tuned";
