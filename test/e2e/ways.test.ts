@@ -79,6 +79,7 @@ async function score(options: SimulatorOptions, profile: Profile, store = memory
         software: "test",
         only: file.batch,
         untilIdle: true,
+        drainMs: null,
         drain: never,
         abort: never,
         onEvent: (event) => void events.push(event),

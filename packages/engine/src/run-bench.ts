@@ -182,13 +182,11 @@ async function askRow(
     const { promptTokens, completionTokens } = outcome.completion.usage;
     return { ok: true, promptTokens, answerTokens: completionTokens, second: null };
   }
-  const asked = await askVerdict(send, request, profile, row.way);
+  const asked = await askVerdict(send, request, profile);
   if (!asked.ok) return asked;
   const { promptTokens, completionTokens } = asked.completion.usage;
-  const second =
-    row.way === "two-step" && asked.found.found && asked.cachedTokens !== null
-      ? { promptTokens: promptTokens + asked.found.position, cachedTokens: asked.cachedTokens }
-      : null;
+  const { promptTokens: secondTokens = 0, cachedTokens = null } = asked.second ?? {};
+  const second = cachedTokens === null ? null : { promptTokens: secondTokens, cachedTokens };
   return { ok: true, promptTokens, answerTokens: completionTokens, second };
 }
 
