@@ -1,9 +1,10 @@
-import { type BatchFile, toAssayError } from "@assay/core";
+import { type BatchFile, type ChunkCost, forecast, toAssayError } from "@assay/core";
 import { type BatchSummary, readLedger, type WorkerEvent } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
 import { chooseModel } from "./choose-profile.ts";
 import { tellDetacher } from "./detach.ts";
 import type { DrainFlags, EngineFlags, JsonFlag, PlanFlags, RedisFlags, RootFlags } from "./flags.ts";
+import { forecastText } from "./forecast-text.ts";
 import { noteEvent } from "./note-event.ts";
 import { draining, onSignals, type Signals } from "./on-signals.ts";
 import { type OpenedEngines, openNamedEngines } from "./open-engines.ts";
@@ -125,6 +126,7 @@ async function work(
           rowsPerSecond: speed.rowsPerSecond(Date.now()),
         }),
   );
+  const foretell = tellForecast(file, rows, tell);
   const looking = setInterval(() => void lookAtLedger(ports.store, file, rows), lookAtLedgerMs);
   looking.unref();
   try {
@@ -137,6 +139,7 @@ async function work(
       onEvent: (event) => {
         if (event.type !== "chunk") return noteEvent(event, tell);
         noteChunk(event, rows, tell);
+        foretell(event);
         speed.add(Date.now(), rows.rows);
       },
     });
@@ -144,6 +147,22 @@ async function work(
     clearInterval(looking);
     progress.stop();
   }
+}
+
+/** Says once, when enough was measured, how long the rest takes: the person may still be there. */
+function tellForecast(file: BatchFile, rows: RowCount, tell: (event: unknown) => void) {
+  const costs: ChunkCost[] = [];
+  let told = false;
+  return ({ outcome }: WorkerEvent & { type: "chunk" }): void => {
+    if (told || outcome.kind !== "committed") return;
+    costs.push({ at: Date.now(), rows: outcome.rows - outcome.saved, tokens: outcome.tokens });
+    const left = file.counts.rows - rows.rows;
+    const made = left === 0 ? null : forecast(costs, left);
+    if (made === null) return;
+    told = true;
+    note(`forecast: ${forecastText(made, file)}`);
+    tell({ type: "forecast", ...made });
+  };
 }
 
 type RowCount = ReturnType<typeof countRows>;

@@ -7,18 +7,24 @@ export type ChunkOrder = (typeof chunkOrders)[number];
 /** Batches of at most so many chunks (some 3,300 rows) are over soon enough: file order. */
 const mostInFileOrder = 100;
 
+interface OrderedBatch {
+  readonly order: ChunkOrder;
+  readonly chunks: { readonly length: number };
+}
+
+/** Whether what is done of a batch is a fair sample of it. */
+export function runsMixed({ order, chunks }: OrderedBatch): boolean {
+  return order === "mixed" && chunks.length > mostInFileOrder;
+}
+
 /**
  * The chunk numbers of a batch in the order in which they are worked on. Larger batches run mixed, so that what is done
  * by seven in the morning is a fair sample of the whole and not the first input files. Pure, and the same for everybody
  * who asks: workers agree on it without telling each other. 4 bytes a chunk.
  */
-export function chunksInOrder(batch: {
-  readonly sha256: string;
-  readonly order: ChunkOrder;
-  readonly chunks: { readonly length: number };
-}): Uint32Array {
+export function chunksInOrder(batch: OrderedBatch & { readonly sha256: string }): Uint32Array {
   const { length } = batch.chunks;
-  if (batch.order === "mixed" && length > mostInFileOrder) return permuteChunks(batch.sha256, length);
+  if (runsMixed(batch)) return permuteChunks(batch.sha256, length);
   return Uint32Array.from({ length }, (_, chunk) => chunk);
 }
 

@@ -38,7 +38,7 @@ export {
   seenAnswer,
 } from "./card-policies.ts";
 export { type CheckpointHeader, decodeCheckpoint, encodeCheckpoint, isWorthKeeping } from "./checkpoint.ts";
-export { type ChunkOrder, chunkOrders, chunksInOrder, permuteChunks } from "./chunk-order.ts";
+export { type ChunkOrder, chunkOrders, chunksInOrder, permuteChunks, runsMixed } from "./chunk-order.ts";
 export { classifyError, type ForeignFault } from "./classify-error.ts";
 export { combineOutcomes, type SampleOutcome } from "./combine-outcomes.ts";
 export {
@@ -85,6 +85,7 @@ export { estimateNight, type NightEstimate } from "./estimate.ts";
 export { type ExplainOptions, type Explanation, explainRow, lineOfRow, type StoredRow } from "./explain-row.ts";
 export { chunkFailedAsAWhole, createFailureBudget, type FailureBudget } from "./failure-budget.ts";
 export { type FoundVerdict, findVerdict, logprobsAt } from "./find-verdict.ts";
+export { type ChunkCost, type Forecast, forecast, forecastAfterRows } from "./forecast.ts";
 export { type SecondSeen, seenWindow, whyHandOver } from "./hand-over.ts";
 export type { InputBytes, RangeReader } from "./input-bytes.ts";
 export { emptyOutcome, makeBadRow, makeResultRow, type RowOutcome, userCells } from "./make-result-row.ts";

@@ -205,7 +205,7 @@ async function commit(
     kind,
     rows: rows.length,
     ok: rows.filter(({ status }) => status === "ok").length,
-    tokens: asked.reduce((sum, row) => sum + (row.completion_tokens ?? 0), 0),
+    tokens: asked.reduce((sum, row) => sum + (row.source === "scored" ? (row.completion_tokens ?? 0) : 0), 0),
     saved: saved.rows.size,
     ignored: saved.ignored,
   };

@@ -42,7 +42,7 @@ function planLines({ planned, format, settings }: PlannedInputs, exists: Existin
   const bytes = file.inputs.reduce((sum, input) => sum + input.bytes, 0);
   const blank = file.inputs.reduce((sum, input) => sum + input.blank, 0);
   const torn = file.inputs.filter((input) => input.torn > 0);
-  const line = (name: string, text: string): string => `  ${name.padEnd(10)}${text}`;
+  const line = (name: string, text: string): string => `  ${name.padEnd(12)}${text}`;
   return [
     file.batch,
     line(

@@ -1,8 +1,10 @@
+import { type ChunkCost, chunkOfShardKey, type Forecast, forecast, shardPrefix } from "@assay/core";
 import { openDecoder } from "@assay/datasets";
 import { type BatchSummary, findBatch, readShards } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
 import { commandLine } from "../command-line.ts";
 import type { JsonFlag, RootFlags } from "../flags.ts";
+import { costOf, forecastText } from "../forecast-text.ts";
 import { percent, printable } from "../histogram.ts";
 import { openStore } from "../open-store.ts";
 import { decodeLimitMs } from "../open-worker.ts";
@@ -14,7 +16,7 @@ import { systemClock } from "../system-clock.ts";
 
 type StatusFlags = RootFlags & JsonFlag & { readonly watch?: boolean };
 
-/** Of an unfinished batch so many shards are read for the counts by status: a second or two from a bucket. */
+/** Of an unfinished batch so many shards are read, the newest, for counts and forecast: a second or two from a bucket. */
 const mostShards = 100;
 const watchMs = 2_000;
 
@@ -55,26 +57,49 @@ interface StatusCounts {
   /** shards that were read, and how many there are */
   readonly shards: number;
   readonly of: number;
+  /** of an unfinished batch, once enough of it was measured */
+  readonly forecast: Forecast | null;
 }
 
 async function countStatus(store: ObjectStore, seen: BatchState): Promise<StatusCounts> {
   if (seen.state === "complete") {
     const { status, shards } = await readSummary(store, seen.file.batch);
-    return { status, shards: shards.length, of: shards.length };
+    return { status, shards: shards.length, of: shards.length, forecast: null };
   }
-  const missing = new Set(seen.missing);
-  const done = [...seen.file.chunks.keys()].filter((chunk) => !missing.has(chunk));
-  const sample = done.slice(0, mostShards);
+  const sample = await newestChunks(store, seen);
+  const costs: ChunkCost[] = [];
   const counts: { [name: string]: number } = {};
   const decoder = openDecoder({ timeLimitMs: decodeLimitMs });
   try {
     for await (const { rows } of readShards({ store, decodeShard: decoder.decode }, seen.file, sample)) {
       for (const row of rows) counts[row.status] = (counts[row.status] ?? 0) + 1;
+      const cost = costOf(rows);
+      if (cost !== null) costs.push(cost);
     }
   } finally {
     await decoder.close();
   }
-  return { status: counts, shards: sample.length, of: done.length };
+  const rowsLeft = seen.file.counts.rows - seen.doneRows;
+  return {
+    status: counts,
+    shards: sample.length,
+    of: seen.doneChunks,
+    forecast: rowsLeft === 0 ? null : forecast(costs, rowsLeft),
+  };
+}
+
+/** Chunks whose shards were committed last, so far as the store's own times tell. */
+async function newestChunks(store: ObjectStore, { file }: BatchState): Promise<number[]> {
+  const found: { chunk: number; modified: number }[] = [];
+  for await (const { key, modified = 0 } of store.list(shardPrefix(file.batch))) {
+    const chunk = chunkOfShardKey(key);
+    if (chunk !== null && chunk < file.chunks.length) found.push({ chunk, modified });
+  }
+  return found
+    .sort((a, b) => b.modified - a.modified)
+    .slice(0, mostShards)
+    .map(({ chunk }) => chunk)
+    .sort((a, b) => a - b);
 }
 
 function statusLines(
@@ -88,7 +113,7 @@ function statusLines(
   const ok = familyOk(counts.status.ok ?? 0, retries);
   const line = (name: string, text: string): string => `  ${name.padEnd(10)}${text}`;
   const partly =
-    counts.shards < counts.of ? ` (in the first ${count(counts.shards)} of ${counted(counts.of, "shard")})` : "";
+    counts.shards < counts.of ? ` (in the last ${count(counts.shards)} of ${counted(counts.of, "shard")})` : "";
   const told =
     last !== null && seen.state !== "complete" && seen.state !== "finishing"
       ? `, ${seen.state} since ${last.at} by ${printable(last.by, 80)}`
@@ -98,6 +123,14 @@ function statusLines(
     line("rows", `${count(doneRows)} of ${count(file.counts.rows)}, ${percent(doneRows, file.counts.rows)}`),
     line("chunks", `${count(doneChunks)} of ${count(file.chunks.length)}`),
     line("status", `${statusText(counts.status)}${partly}`),
+    ...(counts.forecast === null
+      ? []
+      : [
+          line(
+            "forecast",
+            `${forecastText(counts.forecast, file)}, measured until ${new Date(counts.forecast.measuredUntil).toISOString()}`,
+          ),
+        ]),
     ...retries.map((retry, i) => line(i === 0 ? "retries" : "", retryText(retry))),
     ...(retries.length === 0
       ? []
@@ -133,6 +166,7 @@ function statusJson(seen: BatchState, counts: StatusCounts, retries: readonly Re
     done_chunks: seen.doneChunks,
     status: counts.status,
     status_of_shards: counts.shards,
+    forecast: counts.forecast,
     retry_of: file.parent?.batch ?? null,
     retries: retries.map(retryJson),
     ok_with_retries: familyOk(counts.status.ok ?? 0, retries),
