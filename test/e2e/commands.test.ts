@@ -72,6 +72,18 @@ describe("a scored batch", () => {
     expect(new Set(names).size).toBe(5);
   }, 60_000);
 
+  test("runs in file order where a person wishes it; the batch and its name are the same", async () => {
+    const own = join(folder, "ordered");
+    const submit = ["submit", input, "--root", own, "--model", "simulator", "--principle", "correctness"];
+    const { stdout } = await expectExit(0, [...submit, "--order", "file"]);
+    expect(stdout.trim()).toBe(batch);
+    const stored = async (of: string) => JSON.parse(await readFile(join(of, batch, "batch.json"), "utf8")) as object;
+    expect(await stored(own)).toMatchObject({ order: "file" });
+    expect(await stored(root)).toMatchObject({ order: "mixed" });
+    const refused = await expectExit(2, [...submit, "--order", "random"]);
+    expect(refused.stderr).toContain("mixed, file");
+  }, 60_000);
+
   test("verifies; a flipped byte in a shard is exit 7 and names promise and shard", async () => {
     await expectExit(0, ["verify", batch, "--root", root]);
     const damaged = join(folder, "damaged");
