@@ -272,8 +272,11 @@ test("gc says what it would remove, removes it with --yes, and touches nothing e
   await mkdir(left, { recursive: true });
   await writeFile(join(left, "000000.jsonl.gz"), "abc");
   const before = await readdir(at, { recursive: true });
+  const files = (await readdir(join(at, batch, "partial"), { recursive: true, withFileTypes: true })).filter((entry) =>
+    entry.isFile(),
+  );
   const told = await expectExit(0, ["gc", "--root", at]);
-  expect(told.stdout).toBe(`${batch}/partial  1 file, 1.5 kB\n`);
+  expect(told.stdout).toBe(`${batch}/partial  ${files.length} files, 1.5 kB\n`);
   expect(told.stderr).toMatch(/would remove: .*assay gc --yes --root/);
   expect(await readdir(at, { recursive: true })).toEqual(before);
   await expectExit(0, ["gc", "--yes", "--root", at]);

@@ -7,6 +7,7 @@ import type { DecodedShard, DecodeShard } from "./decode-shard.ts";
 export interface Decoder {
   /** One shard at a time, in the order of asking. Throws E_BROKEN, also when the time limit is over. */
   readonly decode: DecodeShard;
+  /** Ends the thread. What is still to be decoded rejects: E_BROKEN for the shard in work, E_ABORTED for those behind it. */
   close(): Promise<void>;
 }
 
@@ -17,6 +18,7 @@ export interface Decoder {
 export function openDecoder(options: { timeLimitMs: number }): Decoder {
   let thread: Worker | null = null;
   let last: Promise<unknown> = Promise.resolve();
+  let closed = false;
 
   function start(): Worker {
     // flags of this process, such as the condition that reads packages from source, are not meant for the built file
@@ -29,6 +31,8 @@ export function openDecoder(options: { timeLimitMs: number }): Decoder {
   }
 
   async function decodeNow(bytes: Uint8Array): Promise<DecodedShard> {
+    // a thread that began now would keep the process
+    if (closed) throw new AssayError("E_ABORTED", "the decoder was closed");
     thread ??= start();
     const worker = thread;
     return new Promise<DecodedShard>((resolve, reject) => {
@@ -73,6 +77,7 @@ export function openDecoder(options: { timeLimitMs: number }): Decoder {
       return next;
     },
     async close() {
+      closed = true;
       await thread?.terminate();
       thread = null;
     },

@@ -50,6 +50,20 @@ test("a closed decoder lets the process end and may be closed twice", async () =
   await decoder.close();
 });
 
+test("what waits when it is closed is refused, and begins no new thread", async () => {
+  const own = openDecoder({ timeLimitMs: 60_000 });
+  const waiting = [1, 2, 3].map(() =>
+    own.decode(shard).then(
+      () => "rows",
+      (error: { code?: unknown }) => error.code,
+    ),
+  );
+  await own.close();
+  expect(await own.decode(shard).catch((error: { code?: unknown }) => error.code)).toBe("E_ABORTED");
+  // the first may have ended or not; the last cannot have begun
+  expect((await Promise.all(waiting)).at(-1)).toBe("E_ABORTED");
+});
+
 test("one flipped bit anywhere ends in rows or in E_BROKEN", async () => {
   decoder = openDecoder({ timeLimitMs: 500 });
   const ends = { rows: 0, broken: 0 };
