@@ -17,6 +17,7 @@ const row = (changed: Partial<ResultRow>): ResultRow =>
     answer: null,
     answer_form: null,
     floored: null,
+    samples: null,
     ...changed,
   }) as ResultRow;
 

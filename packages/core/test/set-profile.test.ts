@@ -14,6 +14,7 @@ describe("set-profile: every key that can be set", () => {
     ["max_tokens", "8000", { max_tokens: 8_000 }],
     ["min_mass", "0.1", { verdict: { ...verdict, min_mass: 0.1 } }],
     ["read", "ids", { verdict: { ...verdict, read: "ids", insist: true } }],
+    ["combine", "majority", { combine: "majority" }],
   ];
 
   test.each(keys)("%s=%s changes that and nothing else, and makes another profile", (key, value, changed) => {

@@ -61,7 +61,7 @@ test.each([
       ...(text ? { prompt, response } : {}),
     })),
   );
-});
+}, 60_000);
 
 const facts = {
   batches: ["demo-0123456789abcdef"],
