@@ -43,25 +43,29 @@ test.each([
   ["scores", 25_000, false, 100_000, 3],
   ["texts", 3_500, true, 20_000, 4],
   ["none", 0, false, 100_000, 1],
-])("a folder of %s holds every row once, in order, over its files", async (name, count, text, fileBytes, parts) => {
-  const rows = scored(count);
-  const files = await written(name, rows, { text, fileBytes });
-  expect(files.map(({ path }) => path)).toEqual(
-    files.map((_, i) => `data/train-${String(i).padStart(5, "0")}.parquet`),
-  );
-  expect(files.reduce((sum, file) => sum + file.rows, 0)).toBe(count);
-  expect(files.length).toBe(parts);
-  const read = await duckdb(
-    `SELECT row_index, reward${text ? ", prompt, response" : ""} FROM read_parquet('${folder}/${name}/data/train-*.parquet', filename = true) ORDER BY filename, file_row_number`,
-  );
-  expect(read).toEqual(
-    rows.map(({ row, prompt, response }) => ({
-      row_index: row.row_index,
-      reward: row.reward,
-      ...(text ? { prompt, response } : {}),
-    })),
-  );
-}, 60_000);
+])(
+  "a folder of %s holds every row once, in order, over its files",
+  async (name, count, text, fileBytes, parts) => {
+    const rows = scored(count);
+    const files = await written(name, rows, { text, fileBytes });
+    expect(files.map(({ path }) => path)).toEqual(
+      files.map((_, i) => `data/train-${String(i).padStart(5, "0")}.parquet`),
+    );
+    expect(files.reduce((sum, file) => sum + file.rows, 0)).toBe(count);
+    expect(files.length).toBe(parts);
+    const read = await duckdb(
+      `SELECT row_index, reward${text ? ", prompt, response" : ""} FROM read_parquet('${folder}/${name}/data/train-*.parquet', filename = true) ORDER BY filename, file_row_number`,
+    );
+    expect(read).toEqual(
+      rows.map(({ row, prompt, response }) => ({
+        row_index: row.row_index,
+        reward: row.reward,
+        ...(text ? { prompt, response } : {}),
+      })),
+    );
+  },
+  60_000,
+);
 
 const facts = {
   batches: ["demo-0123456789abcdef"],
