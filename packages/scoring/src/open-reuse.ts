@@ -4,6 +4,7 @@ import type { ObjectStore } from "@assay/store";
 import { createKeyTable } from "./key-table.ts";
 import { loadBatch } from "./load-batch.ts";
 import { readPin, refuseOtherPin } from "./pin-batch.ts";
+import { readFamily } from "./read-family.ts";
 
 export interface ReusePorts {
   readonly store: ObjectStore;
@@ -25,7 +26,7 @@ const readsAtOnce = 8;
 const keptShards = 32;
 
 /**
- * Reads the keys of the named batches, which must be complete, so that nothing about them changes any more, and begun
+ * Reads the keys of the named batches and their complete retries. The batches must be complete, so that nothing about them changes any more, and begun
  * under `pin`: the row_key knows model, messages and sampling, but neither template nor revision, nor who judged. Memory:
  * 40 bytes a key. Throws E_USAGE for a batch that is not complete, E_NO_SUCH_BATCH, E_SIMULATED_MIX, E_PIN_MISMATCH.
  */
@@ -33,12 +34,18 @@ export async function openReuse(ports: ReusePorts, batches: readonly string[], p
   const { store } = ports;
   const files: BatchFile[] = [];
   for (const batch of batches) {
-    files.push(await loadBatch(store, batch));
+    const file = await loadBatch(store, batch);
     await refuseUnfinished(store, batch);
+    // a row is ok at most once over a batch and its retries
+    const retries = file.parent === undefined ? (await readFamily(store, file)).retries : [];
+    files.push(file, ...retries.flatMap((retry) => (retry.complete && retry.file !== null ? [retry.file] : [])));
+  }
+  for (const { batch } of files) {
     const pinned = await readPin(store, batch);
     // a batch that asked nothing has none
-    if (pinned !== null) refuseOtherPin(pinned, pin, pinKey(batch));
-    if (pinned !== null) refuseLists(pinned, pin, batch);
+    if (pinned === null) continue;
+    refuseOtherPin(pinned, pin, pinKey(batch));
+    refuseLists(pinned, pin, batch);
   }
   const shards = files.flatMap((file) => [...file.chunks.keys()].map((chunk) => ({ file, chunk })));
   const table = createKeyTable(files.reduce((sum, { counts }) => sum + counts.rows, 0));

@@ -6,6 +6,7 @@ import { beforeEach, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { readShards } from "../src/finalize-batch.ts";
 import { createKeyTable } from "../src/key-table.ts";
+import { linkRetry } from "../src/link-retry.ts";
 import { openReuse } from "../src/open-reuse.ts";
 import { verifyBatch } from "../src/verify-batch.ts";
 import { type Changed, pin, probing, record, records, submit } from "./build-batch.ts";
@@ -108,6 +109,22 @@ describe("open-reuse", () => {
     }
     expect(after.filter(({ source }) => source === "scored")).toHaveLength(11);
     expect(await verifyBatch({ store, decodeShard }, second.file.batch)).toMatchObject({ broken: null });
+  });
+
+  test("what a retry of the earlier batch made ok is taken over, too, under the retry's name", async () => {
+    const cut = (ask: Ask): Say => (ask.row.startsWith("r3|") ? { completion: { finishReason: "length" } } : "verdict");
+    const first = await score(records(6), {}, cut);
+    const retry = await linkRetry(
+      { store, decodeShard },
+      first.file,
+      { status: ["truncated"], set: new Map([["max_tokens", "17000"]]), again: false },
+      { at: "2026-02-01T00:00:00.000Z", by: "test" },
+    );
+    // any worker stages and scores it
+    await startWorker({ store, queue, pool: scriptedPool() }).ended;
+    const second = await score(records(7), reusing(first.file.batch));
+    expect(second.asked).toEqual(["r6|is it right"]);
+    expect((await rowsOf(second.file))[3]).toMatchObject({ status: "ok", source: `reused:${retry?.name}` });
   });
 
   test("the labels are the new row's: place, id and principle index do not travel", async () => {
