@@ -151,7 +151,7 @@ async function startServer(): Promise<string> {
     stdio: ["ignore", "pipe", "inherit"],
   }).trim();
   const port = await freePort();
-  const flags = ["--max-model-len", "4096", "--dtype", "bfloat16", "--enforce-eager"];
+  const flags = ["--max-model-len", "4096", "--dtype", "bfloat16"];
   const log = join(scratch, "vllm.log");
   const server = spawn(
     join(folder, "bin/python"),
