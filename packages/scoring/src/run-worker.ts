@@ -69,8 +69,8 @@ const awayPauseMs = 5_000;
 
 /**
  * The worker: takes chunks as its engines have room, scores and commits them, reconciles and finalizes. Ends when the
- * drain signal has fired and the chunks in flight have been committed or given back ("drained"), or, with `untilIdle`, when the store says
- * that nothing is left ("idle"). A batch that it cannot serve (E_SIMULATED_MIX, E_PIN_MISMATCH, E_ENGINE_REFUSED,
+ * drain signal has fired and the chunks in flight have been committed or given back ("drained"), or, with `untilIdle`,
+ * when the store says that nothing is left ("idle"). A batch that it cannot serve (E_SIMULATED_MIX, E_PIN_MISMATCH, E_ENGINE_REFUSED,
  * E_BROKEN) is reported as an event and left alone, and the others are served. Rejects with that error when `only`
  * names the batch, or, with `untilIdle`, when nothing but such batches is left; and with what makes any work useless
  * (E_DENIED). Never resolves or rejects while a chunk is still being scored.
