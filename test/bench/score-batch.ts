@@ -60,6 +60,7 @@ export async function scoreBatch(options: {
   const complete = new AbortController();
   await runWorker(
     {
+      disk: null,
       store,
       queue: inProcessQueue("bench"),
       pool: options.wrap?.(counting) ?? counting,

@@ -5,11 +5,11 @@ import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { engineAgentOptions, openEngines } from "@assay/engine/openai";
-import { Agent } from "undici";
+import { Agent, fetch } from "undici";
 
 /**
  * The limiter on a real vLLM (CPU build, the judge of test/conformance) whose KV cache holds about four rows
- * (--num-gpu-blocks-override 48), beside five fixed settings; and what two steps cost when the cache overflows. Ratios of
+ * (--num-gpu-blocks-override), beside five fixed settings; and what two steps cost when the cache overflows. Ratios of
  * one run: look at the load average before believing them. Installs vLLM as `npm run test:vllm` does.
  * `npm run bench test/bench/vllm-limiter.bench.ts [rows] [tokens] [URL of a server that runs already]`
  */
@@ -17,6 +17,8 @@ import { Agent } from "undici";
 const rows = Number(process.argv[2] ?? 24);
 const answerTokens = Number(process.argv[3] ?? 1_000);
 const runs = process.argv[4];
+/** `ask` makes prompts of about 720 tokens; a block of vLLM on a CPU is 128 */
+const blocks = Math.ceil((4 * (720 + answerTokens)) / 128);
 const fixed = [1, 2, 3, 4, 8];
 const lookEveryMs = 1_000;
 const verdictTokens = { end: 151_668, tail: [151_668, 271, 19_357, 11_213, 29_564, 25], ids: [7_414, 2_308] };
@@ -28,6 +30,8 @@ interface Measured {
   readonly cachedShare: number | null;
 }
 
+/** The server closes connections that rest for 5 s; the product's own agent gives them up sooner. */
+const agent = new Agent(engineAgentOptions());
 const scratch = mkdtempSync(join(tmpdir(), "assay-bench-"));
 const started: { server?: ChildProcess } = {};
 let begun = Date.now() % 100_000;
@@ -48,6 +52,7 @@ try {
     console.log(`${inFlight} in flight: two steps ${ratio(two, ids)} of exact ids`);
   }
 } finally {
+  await agent.destroy();
   if (started.server?.pid !== undefined) {
     try {
       process.kill(-started.server.pid, "SIGKILL");
@@ -64,7 +69,6 @@ function ratio(one: Measured, other: Measured | undefined): string {
 
 /** As many rows in flight as the product's pool gives slots; the second half is measured, when the limiter has settled. */
 async function measure(url: string, name: string, inFlight: number | null, way: "two-step" | "ids"): Promise<Measured> {
-  const agent = new Agent(engineAgentOptions());
   const engines = openEngines({ urls: [url], agent, apiKey: null, inFlight, lookEveryMs, onWarning: console.error });
   // the limit is blind until the first look
   if (inFlight === null) while (engines.pool.capacity === 32) await sleep(50);
@@ -92,7 +96,6 @@ async function measure(url: string, name: string, inFlight: number | null, way: 
     `  ${name.padEnd(26)} ${measured.rowsPerSecond.toFixed(2)} rows/s   ${measured.preemptions} preemptions in ${rows - (rows >> 1)} rows   cached share ${measured.cachedShare?.toFixed(2) ?? "-"}${limit}`,
   );
   await engines.close();
-  await agent.destroy();
   return measured;
 }
 
@@ -135,6 +138,7 @@ async function post(url: string, path: string, fields: object): Promise<Answer> 
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ model: "judge", temperature: 0, ...fields }),
+    dispatcher: agent,
   });
   if (!response.ok) throw new Error(`${path}: ${response.status} ${(await response.text()).slice(0, 300)}`);
   return (await response.json()) as Answer;
@@ -151,14 +155,14 @@ async function startServer(): Promise<string> {
     stdio: ["ignore", "pipe", "inherit"],
   }).trim();
   const port = await freePort();
-  const flags = ["--max-model-len", "4096", "--dtype", "bfloat16"];
+  const flags = ["--max-model-len", "2048", "--dtype", "bfloat16"];
   const log = join(scratch, "vllm.log");
   const server = spawn(
     join(folder, "bin/python"),
     [
       ...["-m", "vllm.entrypoints.openai.api_server", "--model", join(folder, "judge"), "--served-model-name", "judge"],
       ...["--host", "127.0.0.1", "--port", String(port), ...flags],
-      ...["--enable-prompt-tokens-details", "--num-gpu-blocks-override", "48"],
+      ...["--enable-prompt-tokens-details", "--num-gpu-blocks-override", String(blocks)],
     ],
     {
       // a group of its own: its engine goes with it

@@ -151,6 +151,7 @@ test("one row, from a line of the input to a reward in a shard", async () => {
   const clock = { now: () => Date.parse(submit.createdAt), random: () => "f".repeat(16), sleep: async () => {} };
   const ended = await runWorker(
     {
+      disk: null,
       store,
       queue,
       pool: engines.pool,

@@ -64,6 +64,7 @@ async function score(options: SimulatorOptions, profile: Profile, store = memory
     const queue = inProcessQueue("ways");
     await runWorker(
       {
+        disk: null,
         store,
         queue,
         pool: engines.pool,

@@ -1,7 +1,7 @@
 import type { AssayError } from "@assay/core";
 import type { WorkerEvent } from "@assay/scoring";
 import { printable } from "./histogram.ts";
-import { note } from "./say.ts";
+import { counted, note } from "./say.ts";
 import { systemClock } from "./system-clock.ts";
 
 /** What a worker says besides its chunks. */
@@ -16,6 +16,13 @@ export function noteEvent(event: Exclude<WorkerEvent, { type: "chunk" }>, tell: 
     const { batch, engine, way, reason } = event;
     note(`${batch}: rows on ${engine} are read by ${way} from now on: ${reason}`);
     tell({ type: "way", batch, engine, way, reason });
+  } else if (event.type === "spooled") {
+    const { batch, chunk, rows } = event;
+    note(`${batch}: ${counted(rows, "finished row")} of chunk ${chunk} on this host's disk until the store is back`);
+    tell({ type: "spooled", batch, chunk, rows });
+  } else if (event.type === "unspooled") {
+    note(`took ${counted(event.checkpoints, "checkpoint")} from this host's disk into the store`);
+    tell({ type: "unspooled", checkpoints: event.checkpoints });
   } else if (event.type === "away") {
     noteAway(event.error);
   }

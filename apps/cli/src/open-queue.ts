@@ -1,10 +1,11 @@
 import { accessSync, constants } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AssayError, isAssayError, queueName, sha256 } from "@assay/core";
 import type { JobQueue } from "@assay/queue";
 import type { FoundRedis } from "@assay/queue/private-redis";
 import { workerName } from "./author.ts";
+import { cacheFolder } from "./cache-folder.ts";
 import { note } from "./say.ts";
 
 export interface OpenedQueue {
@@ -85,7 +86,7 @@ function redisOptions(rootId: string, url: string | undefined) {
     url,
     rootId,
     socketDir: socketDir(),
-    cacheDir: join(process.env.XDG_CACHE_HOME || join(homeFolder(), ".cache"), "assay"),
+    cacheDir: cacheFolder(),
     path: process.env.PATH ?? "",
     onNotice: note,
   };
@@ -96,15 +97,6 @@ function socketDir(): string {
   const runtime = process.env.XDG_RUNTIME_DIR;
   if (runtime !== undefined && runtime !== "" && isWritable(runtime)) return join(runtime, "assay");
   return join(tmpdir(), `assay-${process.getuid?.() ?? "user"}`);
-}
-
-/** Containers run under numbers that have no home. */
-function homeFolder(): string {
-  try {
-    return homedir();
-  } catch {
-    return tmpdir();
-  }
 }
 
 function isWritable(folder: string): boolean {

@@ -6,6 +6,7 @@ import { runWorker, type WorkerEvent, type WorkerPorts } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
 import { workerName } from "./author.ts";
 import type { Signals } from "./on-signals.ts";
+import { openSpool } from "./open-spool.ts";
 import { systemClock } from "./system-clock.ts";
 import { version } from "./version.ts";
 
@@ -14,7 +15,7 @@ export const decodeLimitMs = 60_000;
 
 /** Runs a worker on real connections until it is idle or drained. Options as in WorkerOptions. */
 export async function runHere(
-  ports: { store: ObjectStore; queue: JobQueue; engines: Engines },
+  ports: { store: ObjectStore; rootId: string; queue: JobQueue; engines: Engines },
   options: {
     model: string;
     only: string | null;
@@ -24,10 +25,11 @@ export async function runHere(
     onEvent: (event: WorkerEvent) => void;
   },
 ): Promise<"idle" | "drained"> {
-  const { store, queue, engines } = ports;
+  const { store, rootId, queue, engines } = ports;
   const decoder = openDecoder({ timeLimitMs: decodeLimitMs });
   const workerPorts: WorkerPorts = {
     store,
+    disk: await openSpool(rootId),
     queue,
     pool: engines.pool,
     probe: (profile, revision) => engines.probe(profile, options.model, revision),

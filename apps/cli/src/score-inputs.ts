@@ -79,7 +79,7 @@ export async function scoreStaged(
     try {
       note(`asking ${engines.described}; chunks are handed out by ${queue.where}`);
       tellDetacher();
-      await work({ store, queue: queue.queue, engines }, before, flags, signals, tell);
+      await work({ store, rootId, queue: queue.queue, engines }, before, flags, signals, tell);
     } finally {
       await queue.close().catch((error: unknown) => note(toAssayError(error).message));
     }
@@ -106,7 +106,7 @@ function noteStart(before: BatchState, result: "created" | "exists"): void {
 }
 
 async function work(
-  ports: { store: ObjectStore; queue: Parameters<typeof runHere>[0]["queue"]; engines: OpenedEngines },
+  ports: Parameters<typeof runHere>[0],
   before: BatchState,
   flags: DrainFlags,
   signals: Signals,

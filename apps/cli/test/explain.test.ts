@@ -53,10 +53,10 @@ async function score(flags: Partial<PlanFlags>): Promise<string> {
   try {
     const all = { ...keep, ...flags };
     const planned = await planInputs(null, inputs, all, await chooseModel(all, async () => ["simulator"]));
-    const { file } = await stagePlan(store, planned, inputs, never);
+    const { file, rootId } = await stagePlan(store, planned, inputs, never);
     const signals = { drain: never, abort: never, close() {} };
     const options = { model: file.model, only: file.batch, untilIdle: true, drainMs: 0, signals, onEvent() {} };
-    await runHere({ store, queue, engines }, options);
+    await runHere({ store, rootId, queue, engines }, options);
     return file.batch;
   } finally {
     await queue.close();

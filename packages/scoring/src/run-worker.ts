@@ -8,16 +8,20 @@ import { listOpenBatches } from "./batch-index.ts";
 import type { WayTold } from "./batch-reading.ts";
 import type { Clock } from "./clock.ts";
 import { appendControl, readControl } from "./control-log.ts";
+import { emptySpool } from "./empty-spool.ts";
 import { finalizeBatch } from "./finalize-batch.ts";
 import { isIdle } from "./is-idle.ts";
 import { loadBatchIfPresent } from "./load-batch.ts";
 import { reconcileBatch, reweighBatch } from "./reconcile-batch.ts";
 import { type ChunkOutcome, scoreChunk } from "./score-chunk.ts";
+import { openSpool } from "./spool.ts";
 import { stageRetry, unstagedRetryOf } from "./stage-retry.ts";
 import { waitForStore } from "./wait-for-store.ts";
 
 export interface WorkerPorts {
   readonly store: ObjectStore;
+  /** a directory of this host, of this root alone, where finished rows outlive the process while the store is away */
+  readonly disk: ObjectStore | null;
   readonly queue: JobQueue;
   readonly pool: EnginePool;
   readonly probe: ProbeEngines;
@@ -53,6 +57,10 @@ export type WorkerEvent =
   /** how rows are read on an engine from now on, and why */
   | ({ type: "way"; batch: string } & WayTold)
   | { type: "refused"; batch: string; error: AssayError }
+  /** finished rows of a chunk are on `disk`, since the store does not take them */
+  | { type: "spooled"; batch: string; chunk: number; rows: number }
+  /** checkpoints that an earlier process left on `disk` are in the store */
+  | { type: "unspooled"; checkpoints: number }
   | { type: "away"; what: "store" | "redis" | "engine"; error: AssayError };
 
 /** Reconcile rounds of one root and model, over all its workers: often enough that a wiped Redis costs minutes at most. */
@@ -90,7 +98,8 @@ interface RunningChunk {
 }
 
 function startWorker(ports: WorkerPorts, options: WorkerOptions) {
-  const { store, queue, pool, clock } = ports;
+  const { store, disk, queue, pool, clock } = ports;
+  const spool = disk === null ? null : openSpool(disk);
   const probe = probeOnce(ports.probe);
   const contexts = new Map<string, Promise<BatchContext>>();
   const leftAlone = new Map<string, { until: number; error: AssayError }>();
@@ -178,6 +187,8 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
 
   async function reconcileAll(): Promise<void> {
     try {
+      const checkpoints = disk === null ? 0 : await emptySpool(store, disk);
+      if (checkpoints > 0) options.onEvent({ type: "unspooled", checkpoints });
       const open = options.only === null ? await listOpenBatches(store) : [options.only];
       // a batch that others ended leaves the index while chunks of it may still run here
       const batches = new Set([...open, ...[...running.values()].map(({ batch }) => batch)]);
@@ -277,13 +288,14 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
     running.set(leased, { batch, controller });
     try {
       const signal = AbortSignal.any([giveBack, controller.signal]);
-      const outcome = await scoreChunk(ports, context, chunk, {
+      const outcome = await scoreChunk({ ...ports, spool }, context, chunk, {
         drain: options.drain,
         signal,
         abort: options.abort,
         software: options.software,
         onLined: lined,
         onAway: onAway("store"),
+        onSpooled: (rows) => options.onEvent({ type: "spooled", batch, chunk, rows }),
         onRefused: (listener) => leased.onRefused(listener),
       });
       options.onEvent({ type: "chunk", batch, chunk, outcome, ms: clock.now() - startedAt });

@@ -13,6 +13,7 @@ import {
 } from "@assay/core";
 import type { ObjectStore } from "@assay/store";
 import type { Clock } from "./clock.ts";
+import type { Spool } from "./spool.ts";
 
 const zip = promisify(gzip);
 
@@ -34,14 +35,20 @@ export interface RowSaver {
  * A saver for the attempt `attempt`, whose `rows` rows are all that are missing: with the last of them the commit
  * follows, so that a chunk that ends soon costs no checkpoint. Rows that are not worth keeping are left out. Checkpoints
  * are never overwritten and never deleted here. A store that is away is asked again 30 s later (`onAway`); any other
- * refusal goes to `onError`. `onSaved` hears of each checkpoint.
+ * refusal goes to `onError`. What the store does not take is meanwhile kept in `spool`, for the case that this process
+ * ends before the store is back (`onSpooled`). `onSaved` hears of each checkpoint.
  */
 export function saveRows(
-  ports: { store: ObjectStore; clock: Clock },
+  ports: { store: ObjectStore; spool: Spool | null; clock: Clock },
   of: { file: BatchFile; pin: Pin; chunk: number; attempt: string; rows: number },
-  tell: { onSaved: () => void; onAway: (error: AssayError) => void; onError: (error: unknown) => void },
+  tell: {
+    onSaved: () => void;
+    onSpooled: (rows: number) => void;
+    onAway: (error: AssayError) => void;
+    onError: (error: unknown) => void;
+  },
 ): RowSaver {
-  const { store, clock } = ports;
+  const { store, spool, clock } = ports;
   const header = {
     batch_sha256: of.file.sha256,
     format: of.file.format,
@@ -51,6 +58,10 @@ export function saveRows(
   let unsaved: ResultRow[] = [];
   let left = of.rows;
   let seq = 0;
+  /** holds no row that is not in `unsaved`, too */
+  let spooled: string | null = null;
+  /** the last put failed */
+  let isAway = false;
   let saving: Promise<void> = Promise.resolve();
   let timer: AbortController | null = null;
   const closing = new AbortController();
@@ -69,15 +80,35 @@ export function saveRows(
     // a number of its own for each try: a put whose answer was lost may have stored fewer rows than this one
     const key = checkpointKey(of.file.batch, of.chunk, of.attempt, seq);
     seq += 1;
+    const bytes = await zip(encodeCheckpoint(header, rows));
+    // a store that hangs is given up after minutes, and whoever drains this process may not wait so long
+    if (isAway) await keep(key, bytes, rows.length);
     try {
-      await store.putIfAbsent(key, await zip(encodeCheckpoint(header, rows)));
+      await store.putIfAbsent(key, bytes);
+      isAway = false;
       tell.onSaved();
+      await respool(null);
     } catch (error) {
       unsaved = [...rows, ...unsaved];
+      if (!isAway) await keep(key, bytes, rows.length);
+      isAway = true;
       if (!isAssayError(error, "E_STORE_UNAVAILABLE")) return tell.onError(error);
       tell.onAway(error);
     }
     if (unsaved.length > 0) saveLater();
+  }
+
+  async function keep(key: string, bytes: Uint8Array, rows: number): Promise<void> {
+    if (spool === null || !(await spool.keep(key, bytes))) return;
+    await respool(key);
+    tell.onSpooled(rows);
+  }
+
+  /** Each file in the spool holds the rows of the one before it. */
+  async function respool(key: string | null): Promise<void> {
+    const before = spooled;
+    spooled = key;
+    if (before !== null) await spool?.drop(before);
   }
 
   function saveLater(): void {

@@ -26,6 +26,7 @@ import { type PartialChunk, readPartial } from "./read-partial.ts";
 import { readRows } from "./read-rows.ts";
 import { type RowSaver, saveRows } from "./save-rows.ts";
 import { scoreRow } from "./score-row.ts";
+import type { Spool } from "./spool.ts";
 import { waitForStore } from "./wait-for-store.ts";
 
 export type ChunkOutcome =
@@ -52,6 +53,8 @@ export type ChunkOutcome =
 
 export interface ChunkPorts {
   readonly store: ObjectStore;
+  /** null = finished rows wait in memory alone while the store is away */
+  readonly spool: Spool | null;
   readonly pool: EnginePool;
   readonly encodeShard: EncodeShard;
   readonly clock: Clock;
@@ -68,6 +71,8 @@ export interface ChunkOptions {
   /** called once the rows stand in line for slots, which is when the worker may take its next chunk */
   readonly onLined: () => void;
   readonly onAway: (error: AssayError) => void;
+  /** so many finished rows of the chunk are on this host's disk, since the store does not take them */
+  readonly onSpooled: (rows: number) => void;
   /** calls back when a queue that answers does not know the lease any more */
   readonly onRefused: (listener: () => void) => void;
 }
@@ -75,9 +80,10 @@ export interface ChunkOptions {
 /**
  * Scores one chunk and commits its shard: load, take what earlier attempts saved, ask every other row, encode,
  * put-if-absent. Rows stand in line for slots in row order, so that rows of one conversation are asked next to each
- * other. A store that is away is waited for, with finished rows kept in memory. Rejects with E_ABORTED (the signals),
- * E_ENGINES_FENCED, E_BROKEN (rows/ is not the plan's): nothing is committed then, and finished rows are in a
- * checkpoint, unless the store did not take it.
+ * other. A store that is away is waited for, with finished rows kept in memory and in the spool. Nothing new is begun
+ * without it, since a chunk's lines come from there and its `.start` goes there: no more rows wait than the chunks hold
+ * that were taken before. Rejects with E_ABORTED (the signals), E_ENGINES_FENCED, E_BROKEN (rows/ is not the plan's):
+ * nothing is committed then, and finished rows are in a checkpoint, or in the spool where the store did not take it.
  */
 export async function scoreChunk(
   ports: ChunkPorts,
@@ -117,6 +123,7 @@ export async function scoreChunk(
       onSaved: () => {
         if (refused) void look();
       },
+      onSpooled: options.onSpooled,
       onAway: options.onAway,
       onError: (error) => {
         unsaveable ??= { error };

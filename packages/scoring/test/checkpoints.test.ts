@@ -52,19 +52,25 @@ function attempt(
     options.befalls ?? (() => null),
     () => options.error ?? new AssayError("E_STORE_UNAVAILABLE", "played"),
   );
-  const ended = scoreChunk({ store: faulty, pool, encodeShard, clock }, contextOf(file, options.context), 0, {
-    drain: drain.signal,
-    signal: AbortSignal.any([stop.signal, abort.signal]),
-    abort: abort.signal,
-    software: "0.0.0-test",
-    onLined: () => {},
-    onAway: () => {
-      away += 1;
+  const ended = scoreChunk(
+    { store: faulty, spool: null, pool, encodeShard, clock },
+    contextOf(file, options.context),
+    0,
+    {
+      drain: drain.signal,
+      signal: AbortSignal.any([stop.signal, abort.signal]),
+      abort: abort.signal,
+      software: "0.0.0-test",
+      onLined: () => {},
+      onSpooled: () => {},
+      onAway: () => {
+        away += 1;
+      },
+      onRefused: (listener) => {
+        refuse = listener;
+      },
     },
-    onRefused: (listener) => {
-      refuse = listener;
-    },
-  }).catch((error: unknown) => String((error as AssayError).code));
+  ).catch((error: unknown) => String((error as AssayError).code));
   const chats = (): string[] => pool.log.filter(({ kind }) => kind === "chat").map(({ row }) => row);
   return { drain, stop, abort, ended, pool, chats, away: () => away, refuse: () => refuse() };
 }

@@ -29,13 +29,14 @@ beforeAll(async () => {
   const store = memoryStore();
   file = await submit(store, `${records(39)}{\n${record(40, { responses: ["<think>", "b"], response: null })}\n`);
   const script = ({ row }: { row: string }) => (row.startsWith("r7|") ? ("rejected" as const) : ("verdict" as const));
-  const ports = { store, pool: scriptedPool({ script }), encodeShard, clock: immediateClock() };
+  const ports = { store, spool: null, pool: scriptedPool({ script }), encodeShard, clock: immediateClock() };
   const options = {
     drain: never,
     signal: never,
     abort: never,
     software: "0.0.0-test",
     onLined: () => {},
+    onSpooled: () => {},
     onAway: () => {},
     onRefused: () => {},
   };

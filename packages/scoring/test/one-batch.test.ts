@@ -188,13 +188,14 @@ describe("pause and cancel", () => {
         await cancelled.promise;
       },
     });
-    const ports = { store, pool, encodeShard, clock: immediateClock() };
+    const ports = { store, spool: null, pool, encodeShard, clock: immediateClock() };
     const late = scoreChunk(ports, contextOf(file), 0, {
       drain: never,
       signal: never,
       abort: never,
       software: "0.0.0-test",
       onLined: () => {},
+      onSpooled: () => {},
       onAway: () => {},
       onRefused: () => {},
     });

@@ -46,7 +46,7 @@ async function open(options: Options = {}) {
   let lined = 0;
   let away = 0;
   const run = () =>
-    scoreChunk({ store, pool, encodeShard, clock }, contextOf(file, options.context), options.chunk ?? 0, {
+    scoreChunk({ store, spool: null, pool, encodeShard, clock }, contextOf(file, options.context), options.chunk ?? 0, {
       drain: options.drain ?? never,
       signal: options.signal ?? never,
       abort: options.abort ?? never,
@@ -54,6 +54,7 @@ async function open(options: Options = {}) {
       onLined: () => {
         lined += 1;
       },
+      onSpooled: () => {},
       onAway: () => {
         away += 1;
       },

@@ -35,13 +35,14 @@ async function chunkOf(
   const own = combine === undefined ? profile : { ...profile, combine };
   const file = await submit(store, options.text ?? records(3), { batch: { samples, seed, profile: own } });
   const pool = scriptedPool({ slots: 64, yes, script: options.script ?? (() => "verdict") });
-  const scoring = scoreChunk({ store, pool, encodeShard, clock: immediateClock() }, contextOf(file), 0, {
+  const scoring = scoreChunk({ store, spool: null, pool, encodeShard, clock: immediateClock() }, contextOf(file), 0, {
     drain: never,
     signal: options.signal ?? never,
     abort: options.signal ?? never,
     software: "0.0.0-test",
     onLined: () => {},
     onRefused: () => {},
+    onSpooled: () => {},
     onAway: () => {},
   });
   return { store, file, pool, scoring };

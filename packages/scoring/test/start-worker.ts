@@ -32,7 +32,7 @@ export function startWorker(
   const drain = new AbortController();
   const abort = new AbortController();
   const running = runWorker(
-    { probe: probing(), encodeShard, decodeShard, decodeKeys, ...ports, pool, clock },
+    { disk: null, probe: probing(), encodeShard, decodeShard, decodeKeys, ...ports, pool, clock },
     {
       model,
       name: `worker-${started}`,

@@ -46,7 +46,7 @@ export async function worker(flags: WorkerFlags): Promise<void> {
     note(`working for ${store.uri}, model ${model}, engines ${engines.described}, Redis ${queue.where}`);
     const watching = watch(log);
     const end = await runHere(
-      { store, queue: queue.queue, engines },
+      { store, rootId, queue: queue.queue, engines },
       {
         model,
         only,
@@ -119,6 +119,7 @@ function watch(log: Logger | null): { onEvent: (event: WorkerEvent) => void; sto
       if (event.type === "away") log.warn({ what: event.what, code: event.error.code }, event.error.message);
       else if (event.type === "refused") log.error({ batch: event.batch, code: event.error.code }, event.error.message);
       else if (event.type === "paused") log.error({ batch: event.batch, reason: event.reason }, "paused");
+      else if (event.type === "spooled" || event.type === "unspooled") log.warn(event, "spool");
       else if (event.type === "way") {
         const { batch, engine, way, reason } = event;
         log.warn({ batch, engine, way, reason }, "way of reading");

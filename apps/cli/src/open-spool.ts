@@ -1,0 +1,23 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { ObjectStore } from "@assay/store";
+import { localStore } from "@assay/store/local";
+import { cacheFolder } from "./cache-folder.ts";
+import { note } from "./say.ts";
+
+/**
+ * Where finished rows of a root wait for a store that is away, readable by this user alone, since they hold reasoning.
+ * Null, saying so, where the host has no place for them.
+ */
+export async function openSpool(rootId: string): Promise<ObjectStore | null> {
+  const folder = join(cacheFolder(), "spool", rootId);
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return localStore(folder);
+  } catch (error) {
+    note(
+      `finished rows have no place on this host while the store is away (${folder}: ${(error as { code?: string }).code}); XDG_CACHE_HOME names another`,
+    );
+    return null;
+  }
+}
