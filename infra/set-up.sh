@@ -1,9 +1,13 @@
 #!/bin/sh
 # Makes a clone ready to run: installs the locked packages and builds, each only when it is out of date.
-# Called by ./assay and by `npm test`; prints only when it has something to do.
+# Called by ./assay and by `npm test`; prints only when it has something to do. Of two at once in one clone the second
+# waits where the system has flock: two `npm ci` take each other's folders away.
 set -eu
 cd "$(dirname "$0")/.."
 export TURBO_TELEMETRY_DISABLED=1 DO_NOT_TRACK=1
+if [ -z "${ASSAY_SET_UP_LOCKED:-}" ] && command -v flock >/dev/null; then
+  exec env ASSAY_SET_UP_LOCKED=1 flock package-lock.json sh infra/set-up.sh
+fi
 if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   echo "assay: first run in this clone: npm ci" >&2
   npm ci --no-audit --no-fund >&2

@@ -1,4 +1,7 @@
+import { once } from "node:events";
 import { readdir, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { type FoundRedis, testRedis } from "@assay/queue/private-redis";
@@ -46,7 +49,7 @@ async function chunkOf(rows: number) {
 }
 
 describe("a worker", () => {
-  test.each(["SIGTERM", "SIGINT", "SIGUSR1"] as const)(
+  test.each(["SIGTERM", "SIGUSR1"] as const)(
     "%s: nothing new is sent, finished rows are saved, the chunk goes back at once, exit 75",
     async (signal) => {
       const { root, input, batch, savedRows } = await chunkOf(120);
@@ -72,6 +75,33 @@ describe("a worker", () => {
     },
     60_000,
   );
+
+  test("a cloud's notice that it takes the spot machine away is a first signal", async () => {
+    // 15 s of work for a notice that is looked for every 5 s
+    const { root, input, batch, savedRows } = await chunkOf(1_000);
+    const at = ["--root", root, "--redis", redisUrl()];
+    await expectExit(0, ["submit", input, ...at, "--model", "simulator"]);
+    const before = simulator.stats.requests;
+    // plays the service; one that says so from the start would leave nothing to be saved
+    const metadata = createServer((_, response) =>
+      response.end(simulator.stats.requests - before >= 60 ? "TRUE" : "FALSE"),
+    ).listen(0, "127.0.0.1");
+    try {
+      await once(metadata, "listening");
+      const env = { GCE_METADATA_HOST: `127.0.0.1:${(metadata.address() as AddressInfo).port}` };
+      const work = ["worker", ...at, "--engine", simulator.url, "--until-idle", "--in-flight", "16", "--spot", "gcp"];
+      const ended = await startAssay(work, { env }).ended;
+      expect(ended.code).toBe(75);
+      expect(ended.stderr).toMatch(
+        /this spot machine is taken away \(Google Cloud: preempted\)\n.*draining: nothing new/,
+      );
+    } finally {
+      metadata.closeAllConnections();
+      metadata.close();
+    }
+    expect(await savedRows()).toBeGreaterThan(10);
+    await expectExit(75, ["verify", await batch(), "--root", root]);
+  }, 60_000);
 
   test("rows that take longer than the deadline are stopped; a second signal does not wait for it", async () => {
     const { root, input } = await chunkOf(400);

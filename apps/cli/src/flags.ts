@@ -1,5 +1,7 @@
 /** What commander hands to the verbs: the flags of program.ts under their names in camel case. */
 
+import type { Cloud } from "./watch-spot-notice.ts";
+
 export interface RootFlags {
   readonly root?: string;
 }
@@ -20,6 +22,8 @@ export interface EngineFlags {
 export interface DrainFlags {
   /** rows in flight may go on so long after the first signal */
   readonly drainSeconds: number;
+  /** whose notice that a spot machine is taken away counts as a first signal */
+  readonly spot?: Cloud;
 }
 
 export interface PlanFlags {

@@ -5,6 +5,8 @@ export interface Signals {
   readonly drain: AbortSignal;
   /** the second one: stop everything */
   readonly abort: AbortSignal;
+  /** Drains as the first signal does, for another reason; nothing where it drains already. */
+  drainFor(reason: string): void;
   /** Gives the signals back to the system. */
   close(): void;
 }
@@ -31,11 +33,14 @@ export function onSignals(stopping: string, onHangUp: () => void = () => {}): Si
   const drain = new AbortController();
   const abort = new AbortController();
   let drainedAt = 0;
+  const begin = (): void => {
+    drainedAt = Date.now();
+    note(stopping);
+    drain.abort();
+  };
   const stop = (): void => {
     if (!drain.signal.aborted) {
-      drainedAt = Date.now();
-      note(stopping);
-      drain.abort();
+      begin();
     } else if (Date.now() - drainedAt < oneSignalMs) {
       return;
     } else if (!abort.signal.aborted) {
@@ -52,6 +57,11 @@ export function onSignals(stopping: string, onHangUp: () => void = () => {}): Si
   return {
     drain: drain.signal,
     abort: abort.signal,
+    drainFor(reason) {
+      if (drain.signal.aborted) return;
+      note(reason);
+      begin();
+    },
     close() {
       for (const signal of stopSignals) process.off(signal, stop);
       process.off("SIGHUP", onHangUp);

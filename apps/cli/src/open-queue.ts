@@ -5,8 +5,8 @@ import { AssayError, isAssayError, queueName, sha256 } from "@assay/core";
 import type { JobQueue } from "@assay/queue";
 import type { FoundRedis } from "@assay/queue/private-redis";
 import { workerName } from "./author.ts";
-import { cacheFolder } from "./cache-folder.ts";
 import { note } from "./say.ts";
+import { cacheFolder } from "./user-folders.ts";
 
 export interface OpenedQueue {
   readonly queue: JobQueue;

@@ -2,8 +2,8 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { ObjectStore } from "@assay/store";
 import { localStore } from "@assay/store/local";
-import { cacheFolder } from "./cache-folder.ts";
 import { note } from "./say.ts";
+import { cacheFolder } from "./user-folders.ts";
 
 /**
  * Where finished rows of a root wait for a store that is away, readable by this user alone, since they hold reasoning.

@@ -21,7 +21,7 @@ export async function runHere(
     only: string | null;
     untilIdle: boolean;
     drainMs: number;
-    signals: Signals;
+    signals: Pick<Signals, "drain" | "abort">;
     onEvent: (event: WorkerEvent) => void;
   },
 ): Promise<"idle" | "drained"> {

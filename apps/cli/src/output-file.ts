@@ -1,8 +1,9 @@
 import { closeSync, mkdirSync, openSync } from "node:fs";
-import { devNull, homedir, tmpdir } from "node:os";
+import { devNull } from "node:os";
 import { dirname, join } from "node:path";
 import { isatty } from "node:tty";
 import { note, sayInto } from "./say.ts";
+import { stateFolder } from "./user-folders.ts";
 
 /**
  * The file into which a verb's output goes when its terminal is gone, or from the start with --detach. Below
@@ -10,7 +11,7 @@ import { note, sayInto } from "./say.ts";
  */
 export function outputFile(verb: string): string {
   const time = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, "");
-  return join(stateFolder(), "assay", `${verb}-${time}Z-${process.pid}.log`);
+  return join(stateFolder(), `${verb}-${time}Z-${process.pid}.log`);
 }
 
 /** Opens it for writing at its end; its folder is made. */
@@ -48,15 +49,5 @@ function moveOutput(terminals: readonly number[], path: string): void {
   for (const fd of terminals) {
     const opened = fd === 0 ? openSync(devNull, "r") : openOutputFile(path);
     if (fd !== 0) sayInto(fd === 1 ? "stdout" : "stderr", opened);
-  }
-}
-
-/** Containers run under numbers that have no home. */
-function stateFolder(): string {
-  if (process.env.XDG_STATE_HOME) return process.env.XDG_STATE_HOME;
-  try {
-    return join(homedir(), ".local", "state");
-  } catch {
-    return tmpdir();
   }
 }

@@ -1,6 +1,7 @@
 import { AssayError, errorTable, exitCode, isAssayError } from "@assay/core";
 import { Command, CommanderError, Option } from "commander";
 import { version } from "./version.ts";
+import { toCloud } from "./watch-spot-notice.ts";
 
 /** Kubernetes, Slurm and spot machines give 30 s between the first signal and SIGKILL: a few are for saving. */
 const defaultDrainSeconds = 20;
@@ -325,7 +326,8 @@ function addWorker(command: Command): Command {
       "time for rows in flight after the first Ctrl-C, SIGTERM or SIGUSR1; then what has finished is saved",
       toCount,
       defaultDrainSeconds,
-    );
+    )
+    .option("--spot <cloud>", "aws, gcp or azure: its notice that it takes this machine away drains, too", toCloud);
 }
 
 function addPlan(command: Command): Command {

@@ -3,10 +3,11 @@ import { type BatchSummary, readLedger, type WorkerEvent } from "@assay/scoring"
 import type { ObjectStore } from "@assay/store";
 import { chooseModel } from "./choose-profile.ts";
 import { tellDetacher } from "./detach.ts";
+import { drainSignals } from "./drain-signals.ts";
 import type { DrainFlags, EngineFlags, JsonFlag, PlanFlags, RedisFlags, RootFlags } from "./flags.ts";
 import { forecastText } from "./forecast-text.ts";
 import { noteEvent } from "./note-event.ts";
-import { draining, onSignals, type Signals } from "./on-signals.ts";
+import type { Signals } from "./on-signals.ts";
 import { type OpenedEngines, openNamedEngines } from "./open-engines.ts";
 import { openInputs } from "./open-inputs.ts";
 import { namedRedis, openAnyQueue } from "./open-queue.ts";
@@ -34,7 +35,7 @@ const lookAtLedgerMs = 30_000;
 export async function scoreInputs(inputs: readonly string[], flags: ScoreFlags): Promise<CompleteBatch> {
   const startedAt = Date.now();
   const tell = flags.json === true ? resultJson : (): void => {};
-  const signals = onSignals(draining(flags.drainSeconds), prepareHangUp("score"));
+  const signals = drainSignals(flags, prepareHangUp("score"));
   const opened: { close(): Promise<void> }[] = [];
   try {
     const store = await openStore(flags.root);

@@ -4,8 +4,9 @@ import { findBatch, type LinkedRetry, linkRetry, loadBatch, openRoot, stageRetry
 import type { ObjectStore } from "@assay/store";
 import { author } from "../author.ts";
 import { commandLine } from "../command-line.ts";
+import { drainSignals } from "../drain-signals.ts";
 import type { DrainFlags, EngineFlags, JsonFlag, RedisFlags, RootFlags } from "../flags.ts";
-import { draining, onSignals, type Signals } from "../on-signals.ts";
+import type { Signals } from "../on-signals.ts";
 import { openNamedEngines } from "../open-engines.ts";
 import { assertWritable, openStore } from "../open-store.ts";
 import { decodeLimitMs } from "../open-worker.ts";
@@ -45,10 +46,7 @@ export async function retry(text: string, flags: RetryFlags): Promise<void> {
   const head = named.parent === undefined ? named : await loadBatch(store, named.parent.batch);
   const set = pairs("--set", "key=value", flags.set);
   const status = flags.status.length === 0 ? defaultRetryStatuses(set) : parseRetryStatuses(flags.status);
-  const signals = onSignals(
-    draining(flags.drainSeconds),
-    flags.engine.length === 0 ? () => {} : prepareHangUp("retry"),
-  );
+  const signals = drainSignals(flags, flags.engine.length === 0 ? () => {} : prepareHangUp("retry"));
   try {
     const staged = await stage(store, head, { status, set, again: flags.again === true }, signals);
     if (staged === null) {

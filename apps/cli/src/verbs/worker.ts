@@ -2,9 +2,10 @@ import { hostname } from "node:os";
 import { AssayError, isAssayError } from "@assay/core";
 import { findBatch, isIdle, openRoot, type WorkerEvent } from "@assay/scoring";
 import { type Logger, pino } from "pino";
+import { drainSignals } from "../drain-signals.ts";
 import type { DrainFlags, EngineFlags, JsonFlag, RedisFlags, RootFlags } from "../flags.ts";
 import { noteEvent } from "../note-event.ts";
-import { draining, onSignals, type Signals } from "../on-signals.ts";
+import type { Signals } from "../on-signals.ts";
 import { type OpenedEngines, openNamedEngines } from "../open-engines.ts";
 import { namedRedis, openNamedQueue, refuseNoRedis } from "../open-queue.ts";
 import { assertWritable, openStore } from "../open-store.ts";
@@ -31,7 +32,7 @@ export async function worker(flags: WorkerFlags): Promise<void> {
   const log = flags.json === true ? openLog() : null;
   if (log !== null) noteInto((text) => log.info(text));
   const store = await openStore(flags.root);
-  const signals = onSignals(draining(flags.drainSeconds), prepareHangUp("worker"));
+  const signals = drainSignals(flags, prepareHangUp("worker"));
   const opened: { close(): Promise<void> }[] = [];
   try {
     const only = flags.batch === undefined ? null : await findBatch(store, flags.batch);

@@ -6,6 +6,11 @@ export function cacheFolder(): string {
   return join(process.env.XDG_CACHE_HOME || join(homeFolder(), ".cache"), "assay");
 }
 
+/** What a person may want to read later: the output of work whose terminal is gone. */
+export function stateFolder(): string {
+  return join(process.env.XDG_STATE_HOME || join(homeFolder(), ".local", "state"), "assay");
+}
+
 /** Containers run under numbers that have no home. */
 function homeFolder(): string {
   try {
