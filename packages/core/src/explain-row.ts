@@ -6,11 +6,11 @@ import { curlCommand } from "./curl-command.ts";
 import { AssayError } from "./error.ts";
 import type { Profile } from "./profile.ts";
 import { type ReadWay, readWays, type ServerForm } from "./read-way.ts";
+import { chatBody } from "./request-body.ts";
 import type { ResultRow } from "./result-row.ts";
 import { rewardArithmetic } from "./reward-arithmetic.ts";
 import { isBadLine, type Row, type RowsLine, rowsOf } from "./row.ts";
 import { statusMeanings } from "./status-meaning.ts";
-import { chatBody } from "./wire.ts";
 
 /** A row as the store has it: what it asks, and its line of the shard where there is one. */
 export interface StoredRow {

@@ -58,6 +58,7 @@ export {
   engineFailureKinds,
   type PositionLogprobs,
 } from "./completion.ts";
+export { completionFromChat, completionFromText } from "./completion-from-answer.ts";
 export {
   type ControlEntry,
   type ControlState,
@@ -84,6 +85,7 @@ export {
 export { estimateNight, type NightEstimate } from "./estimate.ts";
 export { type ExplainOptions, type Explanation, explainRow, lineOfRow, type StoredRow } from "./explain-row.ts";
 export { chunkFailedAsAWhole, createFailureBudget, type FailureBudget } from "./failure-budget.ts";
+export { failureFromHttp } from "./failure-from-http.ts";
 export { type FoundVerdict, findVerdict, logprobsAt } from "./find-verdict.ts";
 export { type ChunkCost, type Forecast, forecast, forecastAfterRows } from "./forecast.ts";
 export { type SecondSeen, seenWindow, whyHandOver } from "./hand-over.ts";
@@ -126,6 +128,7 @@ export {
 export { principlesOf, type Recipe, recipeSchema, recipeSha256 } from "./recipe.ts";
 export { inputStem, type RecordPlace, recordLines, rowCount, serialiseLine } from "./record-lines.ts";
 export { renderPlain } from "./render-plain.ts";
+export { canSayOpenai, chatBody, readBody } from "./request-body.ts";
 export {
   type ResultRow,
   type ResultSample,
@@ -210,4 +213,3 @@ export {
 export { type StrippedResponse, stripReasoning } from "./strip-reasoning.ts";
 export { templateBreach } from "./template-breach.ts";
 export { visibleText } from "./visible-text.ts";
-export { canSayOpenai, chatBody, completionFromChat, completionFromText, failureFromHttp, readBody } from "./wire.ts";

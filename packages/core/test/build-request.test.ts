@@ -6,11 +6,11 @@ import { type Profile, resolveForms } from "../src/profile.ts";
 import { genrmPrinciple } from "../src/profiles/genrm-principle.ts";
 import { scalarPrinciple } from "../src/profiles/scalar-principle.ts";
 import { yesNo } from "../src/profiles/yes-no.ts";
+import { chatBody, readBody } from "../src/request-body.ts";
 import type { Row } from "../src/row.ts";
 import { rowKey } from "../src/row-key.ts";
 import { setProfile } from "../src/set-profile.ts";
 import { sha256 } from "../src/sha256.ts";
-import { chatBody, readBody } from "../src/wire.ts";
 
 function buildRow(parts: { response?: string; principle?: string; prompt?: string } = {}): Row {
   return {

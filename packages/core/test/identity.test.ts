@@ -20,12 +20,12 @@ import { genrmPrinciple } from "../src/profiles/genrm-principle.ts";
 import { scalarPrinciple } from "../src/profiles/scalar-principle.ts";
 import { yesNo } from "../src/profiles/yes-no.ts";
 import { recordLines, rowCount } from "../src/record-lines.ts";
+import { chatBody, readBody } from "../src/request-body.ts";
 import { resultColumns, shardMetadataKeys } from "../src/result-row.ts";
 import { badCodes, isBadLine, rowsOf } from "../src/row.ts";
 import { sha256 } from "../src/sha256.ts";
 import { statuses } from "../src/status.ts";
 import * as storeKeys from "../src/store-keys.ts";
-import { chatBody, readBody } from "../src/wire.ts";
 
 /**
  * The bytes, hashes and names of one fixed input (FORMATS). Users have stored what these tests pin: whoever changes an

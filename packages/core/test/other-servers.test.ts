@@ -1,14 +1,15 @@
 import { describe, expect, test } from "@jest/globals";
 import { buildRequest } from "../src/build-request.ts";
+import { completionFromChat, completionFromText } from "../src/completion-from-answer.ts";
 import { findVerdict, logprobsAt } from "../src/find-verdict.ts";
 import { genrmPrinciple } from "../src/profiles/genrm-principle.ts";
 import { yesNo } from "../src/profiles/yes-no.ts";
 import { readVerdict } from "../src/read-verdict.ts";
 import { type ServerForm, vllmForm } from "../src/read-way.ts";
 import { renderPlain } from "../src/render-plain.ts";
+import { canSayOpenai, chatBody } from "../src/request-body.ts";
 import type { Row } from "../src/row.ts";
 import { checkProfile, setProfile } from "../src/set-profile.ts";
-import { canSayOpenai, chatBody, completionFromChat, completionFromText } from "../src/wire.ts";
 
 /** What is sent to servers that are not vLLM, and what is made of their answers. */
 

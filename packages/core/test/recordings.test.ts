@@ -2,11 +2,11 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "@jest/globals";
 import { buildReadRequest } from "../src/build-request.ts";
+import { completionFromChat, completionFromText } from "../src/completion-from-answer.ts";
 import { findVerdict, logprobsAt } from "../src/find-verdict.ts";
 import { genrmPrinciple } from "../src/profiles/genrm-principle.ts";
 import { readVerdict } from "../src/read-verdict.ts";
 import { templateBreach } from "../src/template-breach.ts";
-import { completionFromChat, completionFromText } from "../src/wire.ts";
 
 /** Answers of a real vLLM 0.32 to a toy judge. They lie beside the repository, not in it. */
 const recordings = fileURLToPath(new URL("../../../../shared/conformance/golden/", import.meta.url));

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
-import { completionFromChat, completionFromText, failureFromHttp } from "../src/wire.ts";
+import { failureFromHttp } from "../src/failure-from-http.ts";
 
 const saying = (message: string, param: string | null = null) => ({ error: { message, param } });
 
-describe("wire: what an HTTP status means", () => {
+describe("what an HTTP status means", () => {
   test.each<[number, unknown, string]>([
     [400, saying("principle must come last"), "rejected"],
     [422, saying("no such field"), "rejected"],
@@ -50,65 +50,6 @@ describe("wire: what an HTTP status means", () => {
     [null, null],
   ])("retry-after %j is %j ms", (header, ms) => {
     expect(failureFromHttp(429, null, header, Date.UTC(2026, 9, 21, 7, 28, 0)).retryAfterMs).toBe(ms);
-  });
-});
-
-describe("wire: answers of another shape say so and quote nothing", () => {
-  test.each([
-    null,
-    {},
-    { choices: [] },
-    { choices: [{ text: 7, message: { content: 7 } }], usage: { prompt_tokens: 1 } },
-    "SECRET",
-  ])("%j", (body) => {
-    expect(() => completionFromChat(body, 0)).toThrow(/^not a chat completion/);
-    expect(() => completionFromText(body, 0)).toThrow(/^not a completion/);
-    try {
-      completionFromChat(body, 0);
-    } catch (error) {
-      expect(String(error)).not.toContain("SECRET");
-    }
-  });
-
-  test("of 16,000 positions the last eight are kept, with their place", () => {
-    const content = Array.from({ length: 16_000 }, (_, i) => ({ token: `t${i}`, logprob: -1, top_logprobs: [] }));
-    const completion = completionFromChat(
-      {
-        choices: [{ message: { content: "x" }, finish_reason: "stop", logprobs: { content } }],
-        usage: { prompt_tokens: 1, completion_tokens: 16_000 },
-      },
-      5,
-    );
-    expect(completion.logprobs?.map(({ sampled }) => sampled.text)).toEqual(
-      Array.from({ length: 8 }, (_, i) => `t${15_992 + i}`),
-    );
-    expect(completion).toMatchObject({ logprobsEnd: 16_000, latencyMs: 5, tokenIds: null, promptTokenIds: null });
-  });
-
-  test("the asked ids stand in the order of asking, the sampled one in front and not twice", () => {
-    const position = (sampled: number, told: string[]) =>
-      completionFromChat(
-        {
-          choices: [
-            {
-              message: { content: "x" },
-              finish_reason: "length",
-              token_ids: [sampled],
-              logprobs: {
-                content: [{ token: "t", logprob: -1, top_logprobs: told.map((token) => ({ token, logprob: -1 })) }],
-              },
-            },
-          ],
-          usage: { prompt_tokens: 1 },
-        },
-        0,
-        [7414, 2308],
-      ).logprobs?.[0]?.told.map(({ id }) => id);
-    expect(position(7414, ["t", " No"])).toEqual([7414, 2308]);
-    expect(position(2308, ["t", " Yes"])).toEqual([2308, 7414]);
-    expect(position(13, ["t", " Yes", " No"])).toEqual([13, 7414, 2308]);
-    // a list of another length is not the one that was asked for: no id is guessed
-    expect(position(13, ["t", " Yes", " No", "x"])).toEqual([null, null, null, null]);
   });
 });
 

@@ -1,73 +1,10 @@
 import { z } from "zod";
-import type { Completion, EngineFailure, PositionLogprobs } from "./completion.ts";
-import type { ChatRequest, ReadRequest } from "./engine-request.ts";
-import type { Profile } from "./profile.ts";
-import { retryAfterMs } from "./retry-after.ts";
+import type { Completion, PositionLogprobs } from "./completion.ts";
 
 /**
- * vLLM's HTTP shapes, as a real 0.32 answered them: requests out of ours, completions and failures out of its answers.
- * Pure. Only the fields that are used are looked at, and of the log-probabilities only the ends: a 16,000-token answer
- * holds 48,000 entries.
+ * Completions out of the answers of vLLM's HTTP API, as a real 0.32 gave them. Only the fields that are used are looked
+ * at, and of the log-probabilities only the ends: a 16,000-token answer holds 48,000 entries.
  */
-
-/**
- * Body of a row's first request: POST /v1/chat/completions, or /v1/completions where it brings its own text. Every
- * sampling parameter is sent, since a server fills gaps from the checkpoint's generation_config. Never
- * include_reasoning: false, which removes the log-probabilities under a reasoning parser.
- */
-export function chatBody(request: ChatRequest): { [field: string]: unknown } {
-  const { text, topLogprobs, logprobTokenIds } = request;
-  const told = logprobTokenIds === null ? topLogprobs : 0;
-  return {
-    model: request.model,
-    ...(text === null ? { messages: request.messages } : { prompt: text }),
-    temperature: request.temperature,
-    top_p: request.topP,
-    max_tokens: request.maxTokens,
-    ...(request.seed === null ? {} : { seed: request.seed }),
-    ...(told === null ? {} : text === null ? { logprobs: true, top_logprobs: told } : { logprobs: told }),
-    ...(request.fields === "openai" ? {} : vllmFields(request)),
-  };
-}
-
-function vllmFields(request: ChatRequest): { [field: string]: unknown } {
-  const { text, logprobTokenIds, templateKwargs } = request;
-  return {
-    top_k: request.topK,
-    min_p: request.minP,
-    repetition_penalty: request.repetitionPenalty,
-    return_token_ids: true,
-    ...(logprobTokenIds === null ? {} : { logprob_token_ids: logprobTokenIds }),
-    // keyed by decoded text otherwise, where two ids may collide
-    ...(logprobTokenIds === null || text === null ? {} : { return_tokens_as_token_ids: true }),
-    // the profile's text brings its own BOS
-    ...(text === null ? {} : { add_special_tokens: false }),
-    ...(text !== null || Object.keys(templateKwargs).length === 0 ? {} : { chat_template_kwargs: templateKwargs }),
-  };
-}
-
-/** Whether OpenAI's fields alone say this sampling: what they lack must be off. */
-export function canSayOpenai(sampling: Profile["sampling"]): boolean {
-  return sampling.top_k === -1 && sampling.min_p === 0 && sampling.repetition_penalty === 1;
-}
-
-/**
- * Body of POST /v1/completions for the second step. return_tokens_as_token_ids, since the answer's map is keyed by
- * decoded text otherwise, where two ids may collide. Priority -1 helps where the policy is on and is ignored elsewhere.
- */
-export function readBody(request: ReadRequest): { [field: string]: unknown } {
-  return {
-    model: request.model,
-    prompt: request.promptTokenIds,
-    max_tokens: 1,
-    temperature: 0,
-    logprobs: 0,
-    logprob_token_ids: request.logprobTokenIds,
-    return_tokens_as_token_ids: true,
-    return_token_ids: true,
-    priority: -1,
-  };
-}
 
 const usageSchema = z.object({
   prompt_tokens: z.number(),
@@ -265,59 +202,4 @@ function usageOf(usage: z.infer<typeof usageSchema>): Completion["usage"] {
     completionTokens: usage.completion_tokens ?? 0,
     cachedTokens: usage.prompt_tokens_details?.cached_tokens ?? null,
   };
-}
-
-const errorSchema = z.object({
-  error: z.union([z.string(), z.object({ message: z.string().nullish(), param: z.string().nullish() })]),
-});
-
-/** The engine's own words may quote what it was sent: enough to act on, not enough to leak a prompt. */
-const keptMessageChars = 300;
-
-/**
- * What an HTTP status other than 200 means for the row, the chunk and the engine (conformance, 05 section 2.4). `nowMs`
- * is epoch time, for a Retry-After that names a date.
- */
-export function failureFromHttp(
-  status: number,
-  body: unknown,
-  retryAfter: string | null,
-  nowMs: number,
-): EngineFailure {
-  const parsed = errorSchema.safeParse(body);
-  const error = parsed.success ? parsed.data.error : null;
-  const message = (typeof error === "string" ? error : error?.message) ?? `HTTP ${status}`;
-  const param = typeof error === "string" ? null : (error?.param ?? null);
-  return {
-    kind: kindOf(status, message, param),
-    status,
-    // toWellFormed: the cut may fall between the two halves of one character, which no shard would take
-    message: withoutValues(message).slice(0, keptMessageChars).toWellFormed(),
-    retryAfterMs: retryAfterMs(retryAfter, nowMs),
-  };
-}
-
-/** vLLM ends in "(parameter=x, value=…)", pydantic in "'input': …": both repeat what was sent, which may be a prompt. */
-function withoutValues(message: string): string {
-  return message.replace(/, value=[\s\S]*$/, ")").replace(/'input': [\s\S]*$/, "");
-}
-
-/** What vLLM says with a 500 when its engine died, or while it shuts down: nothing of it is the row's fault. */
-const goneWords = /EngineCore|EngineDead|after shutdown/i;
-
-/** What gateways say that reach no engine, or have no patience with it; 520 to 524 are Cloudflare's. */
-const noEngine = new Set([502, 504, 520, 521, 522, 523, 524]);
-
-function kindOf(status: number, message: string, param: string | null): EngineFailure["kind"] {
-  if (status === 400 || status === 422) {
-    const tooLong =
-      param === "input_tokens" || param === "max_tokens" || /maximum context length|max_model_len/i.test(message);
-    return tooLong ? "too_long" : "rejected";
-  }
-  if (status === 404) return "wrong_model";
-  if (status === 401 || status === 403) return "denied";
-  if (status === 429 || status === 503) return "busy";
-  if (noEngine.has(status) || (status === 500 && goneWords.test(message))) return "lost";
-  if (status >= 500) return "server_error";
-  return "rejected";
 }
