@@ -32,14 +32,15 @@ export interface Engines {
   /** What each engine serves. Rejects with E_ENGINE_UNREACHABLE or E_ENGINE_DENIED. */
   models(): Promise<{ origin: string; models: string[]; simulated: boolean }[]>;
   /**
-   * Probes every engine for a profile. Returns the profile with the ids that its words have here. Rejects with
+   * Probes every engine for a profile. Returns the profile with the ids that its words have here, and every version that
+   * an engine of these has had, those that come back with another included. Rejects with
    * E_ENGINE_UNREACHABLE, E_ENGINE_DENIED, or E_ENGINE_REFUSED naming check, expected and got.
    */
   probe(
     profile: Profile,
     model: string,
     revision: string | null,
-  ): Promise<{ profile: Profile; facts: readonly EngineFacts[] }>;
+  ): Promise<{ profile: Profile; facts: readonly EngineFacts[]; versions: () => readonly string[] }>;
   /** The same for a person to read: every check of every engine. Rejects only when closed. */
   examine(profile: Profile, model: string): Promise<EngineReport[]>;
   /** Measures the first engine; see runBench. */
@@ -119,7 +120,7 @@ export function openEngines(options: OpenEnginesOptions): Engines {
         });
       }
       takeBack.noteProbe({ profile, model, revision, resolved, facts });
-      return { profile: resolved, facts };
+      return { profile: resolved, facts, versions: takeBack.versions };
     },
 
     examine: (profile, model) => probeAll(profile, model, null),

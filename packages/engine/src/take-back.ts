@@ -18,6 +18,8 @@ export interface TakeBack {
    * one that was looked at last, which nobody has probed.
    */
   isAnother(origin: string, startedAt: number | null): boolean;
+  /** Versions of all engines that passed a probe, each once. */
+  versions(): readonly string[];
   /** Never rejects. `isDoubted`: the process may be the one it was and has to prove itself all the same (it hung). */
   look(client: EngineClient, isDoubted: boolean): Promise<Look>;
 }
@@ -48,6 +50,7 @@ export function createTakeBack(options: { signal: AbortSignal; onWarning: (text:
   const processes = new Map<string, number>();
   const newest = new Map<string, number>();
   const balanced = new Set<string>();
+  const versions = new Set<string>();
   const refused = new Map<string, { process: number | null; at: number; why: string }>();
 
   async function processOf(client: EngineClient): Promise<number | null> {
@@ -59,15 +62,21 @@ export function createTakeBack(options: { signal: AbortSignal; onWarning: (text:
   async function whatIsWrong(client: EngineClient): Promise<string | null> {
     for (const probed of probes.values()) {
       const { profile, model, revision } = probed;
-      const wrong = difference(await probeEngine(client, profile, model, revision, options.signal), probed);
+      const report = await probeEngine(client, profile, model, revision, options.signal);
+      const wrong = difference(report, probed);
       if (wrong !== null) return wrong;
+      if (report.facts !== null) versions.add(report.facts.version);
     }
     return null;
   }
 
   return {
-    noteProbe: (probed) =>
-      void probes.set(`${profileSha256(probed.profile)} ${probed.model} ${probed.revision ?? ""}`, probed),
+    noteProbe(probed) {
+      probes.set(`${profileSha256(probed.profile)} ${probed.model} ${probed.revision ?? ""}`, probed);
+      for (const { version } of probed.facts) versions.add(version);
+    },
+
+    versions: () => [...versions],
 
     isAnother(origin, startedAt) {
       if (startedAt === null || balanced.has(origin)) return false;

@@ -41,9 +41,10 @@ async function probed(options: SimulatorOptions, lookEveryMs: number) {
     },
   });
   open.push({ close: () => agent.destroy() }, { close: () => simulator.close() }, engines);
-  await engines.probe(profile, "simulator", null);
+  const { versions } = await engines.probe(profile, "simulator", null);
   return {
     engines,
+    versions,
     warnings,
     simulator: () => simulator,
     async restart(other: SimulatorOptions): Promise<void> {
@@ -80,6 +81,16 @@ describe("an engine that comes back", () => {
     expect(await meet(engines)).toBe("ok");
     // the golden pair, both ways of reading, and then the row
     expect(simulator().stats.requests).toBeGreaterThan(5);
+  }, 60_000);
+
+  test("with another version and all else equal gets rows, and both versions are told", async () => {
+    const { engines, versions, restart, simulator } = await probed({ version: "0.32.0" }, 60_000);
+    expect(versions()).toEqual(["0.32.0"]);
+    await simulator().close();
+    expect(await meet(engines)).toBe("lost");
+    await restart({ version: "0.32.1" });
+    expect(await meet(engines)).toBe("ok");
+    expect(versions()).toEqual(["0.32.0", "0.32.1"]);
   }, 60_000);
 
   test("between two looks, with no row on its way, is noticed by when its process began, and probed", async () => {

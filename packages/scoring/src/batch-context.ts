@@ -23,7 +23,8 @@ import { createFailureWatch, type FailureWatch } from "./watch-failures.ts";
 export interface BatchContext {
   readonly file: BatchFile;
   readonly pin: Pin;
-  readonly engineVersion: string;
+  /** sorted, joined by commas */
+  readonly engineVersion: () => string;
   /** The batch's profile with the verdict ids that the probe found. */
   readonly profile: Profile;
   readonly reading: BatchReading;
@@ -39,6 +40,8 @@ export interface BatchContext {
 export interface ProbedEngines {
   readonly profile: Profile;
   readonly facts: readonly EngineFacts[];
+  /** every version that one of the engines has had so far: one that comes back may have another under an equal pin */
+  versions(): readonly string[];
 }
 export type ProbeEngines = (profile: Profile, revision: string | null) => Promise<ProbedEngines>;
 
@@ -64,7 +67,7 @@ export async function openBatch(
     });
   }
   const control = await readControl(store, batch);
-  const { profile, facts } = await probe(file.profile, file.revision);
+  const { profile, facts, versions } = await probe(file.profile, file.revision);
   const first = facts[0];
   if (first === undefined)
     throw new AssayError("E_ENGINE_REFUSED", "no engine answers", { expected: "at least one engine" });
@@ -81,7 +84,7 @@ export async function openBatch(
   const asked = facts.map((one) => ({ ...one, server: { ...one.server, topLogprobs: server.topLogprobs } }));
   const reading = createBatchReading({ store, batch, first: way, insist, facts: asked, onWay });
   const reuse = file.reuse.length === 0 ? null : await openReuse(ports, file.reuse, pin);
-  const engineVersion = [...new Set(facts.map(({ version }) => version))].sort().join(",");
+  const engineVersion = (): string => [...new Set(versions())].sort().join(",");
   return { file, pin, engineVersion, profile, reading, server, reuse, watch: createFailureWatch(), control };
 }
 

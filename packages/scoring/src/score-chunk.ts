@@ -206,7 +206,7 @@ async function commit(
     const failed = chunkFailedAsAWhole(asked);
     if (failed !== null) return { kind: "failed-as-a-whole", reason: reasonOf(asked, failed) };
   }
-  const found = { pin: context.pin, engineVersion: context.engineVersion, software: options.software };
+  const found = { pin: context.pin, engineVersion: context.engineVersion(), software: options.software };
   const kind = await waitForStore(() => commitShard(ports, context.file, chunk, rows, found), options.wait);
   return {
     kind,

@@ -49,6 +49,7 @@ export function probing(found: Partial<Pin> = {}, origins: readonly string[] = [
       blockSize: null,
       pin: { ...pin, ...found },
     })),
+    versions: () => ["0.32.0"],
   });
 }
 
@@ -134,7 +135,7 @@ export function contextOf(
   return {
     file,
     pin,
-    engineVersion: "0.32.0",
+    engineVersion: () => "0.32.0",
     profile: file.profile,
     reading: createBatchReading({
       store: memoryStore(),

@@ -71,18 +71,26 @@ describe("open-batch", () => {
         {},
         ways.map((_, i) => `http://${i}`),
       )(asked, revision);
-      return { ...found, facts: found.facts.map((facts, i) => ({ ...facts, version: `0.${i}`, ways: ways[i] ?? [] })) };
+      return { ...found, facts: found.facts.map((facts, i) => ({ ...facts, ways: ways[i] ?? [] })) };
     };
 
   test("the profile's own way where every engine can do it, else the other, else refused before anything is pinned", async () => {
     expect((await opened(withWays(["two-step", "ids"], ["ids", "two-step"]))).context).toMatchObject({
       reading: { first: "two-step" },
-      engineVersion: "0.0,0.1",
     });
     expect((await opened(withWays(["two-step", "ids"], ["ids"]))).context).toMatchObject({ reading: { first: "ids" } });
     const { context, store, file } = await opened(withWays(["two-step"], ["ids"]));
     expect(context).toMatchObject({ code: "E_ENGINE_REFUSED" });
     expect(store.objects.has(pinKey(file.batch))).toBe(false);
+  });
+
+  test("the version is what its engines have had so far, one that came back with another included", async () => {
+    const seen = ["0.9"];
+    const { context } = await opened(async (...asked) => ({ ...(await probing()(...asked)), versions: () => seen }));
+    if (!("engineVersion" in context)) throw context;
+    expect(context.engineVersion()).toBe("0.9");
+    seen.push("0.10", "0.9");
+    expect(context.engineVersion()).toBe("0.10,0.9");
   });
 
   test("a profile that reads position 0 has no second step", async () => {

@@ -1,4 +1,5 @@
 export type { FaultAmount, SimulatorFaults } from "./faults.ts";
 export type { SimulatorOptions } from "./options.ts";
-export { simulatorOwner, simulatorVersion } from "./routes.ts";
+export { simulatorVersion } from "./options.ts";
+export { simulatorOwner } from "./routes.ts";
 export { type Simulator, type SimulatorStats, startSimulator } from "./start-simulator.ts";

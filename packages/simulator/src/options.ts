@@ -1,5 +1,8 @@
 import type { SimulatorFaults } from "./faults.ts";
 
+/** What GET /version says: vLLM's own version that is imitated, and that it is. */
+export const simulatorVersion = "0.32.0-simulated";
+
 export interface Knows {
   /** false: ignored, as by vLLM before 0.20 */
   readonly logprobTokenIds: boolean;
@@ -41,6 +44,8 @@ export interface SimulatorOptions {
   readonly apiKey?: string | null;
   /** of the simulated weights: another seed is another model; 0 */
   readonly seed?: number;
+  /** what GET /version says; `simulatorVersion` */
+  readonly version?: string;
   readonly faults?: SimulatorFaults;
   /** --logprobs-mode; "raw" */
   readonly logprobsMode?: "raw" | "processed";
@@ -83,6 +88,7 @@ export function resolveOptions(options: SimulatorOptions): ResolvedOptions {
     maxModelLen,
     apiKey: options.apiKey ?? null,
     seed: options.seed ?? 0,
+    version: options.version ?? simulatorVersion,
     logprobsMode: options.logprobsMode ?? "raw",
     reasoningParser: options.reasoningParser ?? false,
     promptTokensDetails: options.promptTokensDetails ?? false,

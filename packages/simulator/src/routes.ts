@@ -14,9 +14,6 @@ import { detokenize, tokenize, tokenSpelling } from "./tokenizer.ts";
 /** `owned_by` of every model that a simulator serves: by this a client knows that rewards come from no model. */
 export const simulatorOwner = "assay-simulator";
 
-/** What GET /version says: vLLM's own version that is imitated, and that it is. */
-export const simulatorVersion = "0.32.0-simulated";
-
 export interface Incoming {
   readonly body: string;
   readonly header: (name: string) => string | null;
@@ -51,7 +48,7 @@ export const routes: { readonly [methodAndPath: string]: Route } = {
   "GET /health": ({ faults }) => (faults.engineDead ? { ...empty, status: 503 } : empty),
   "GET /ping": ({ faults }) => (faults.engineDead ? { ...empty, status: 503 } : empty),
   "POST /ping": () => empty,
-  "GET /version": () => jsonReply(200, { version: simulatorVersion }),
+  "GET /version": ({ options }) => jsonReply(200, { version: options.version }),
   "GET /load": ({ engine }) => jsonReply(200, { server_load: engine.loop.running + engine.loop.waiting }),
   "GET /metrics": ({ engine, metrics }) => {
     engine.loop.settle();
