@@ -6,9 +6,10 @@ import { decodeKeys, decodeShard, encodeShard, readOwnRecords } from "@assay/dat
 import type { EnginePool } from "@assay/engine";
 import { engineAgentOptions, openEngines } from "@assay/engine/openai";
 import { inProcessQueue } from "@assay/queue/in-process";
-import { type Clock, planBatch, runWorker, type SubmitSettings, stageBatch } from "@assay/scoring";
+import { type Clock, planBatch, runWorker, stageBatch } from "@assay/scoring";
 import { memoryStore } from "@assay/testkit";
 import { Agent } from "undici";
+import { submitSettings } from "../submit-settings.ts";
 
 const model = "simulator";
 const never = new AbortController().signal;
@@ -103,29 +104,7 @@ export async function scoreBatch(options: {
 
 async function stage(store: ReturnType<typeof memoryStore>, records: string): Promise<BatchFile> {
   const profile = profileByName("genrm-principle") as Profile;
-  const settings: SubmitSettings = {
-    records: { roles: profile.messages.roles, principles: [], map: {}, columns: [], carryAll: false },
-    limit: null,
-    batch: {
-      model,
-      revision: null,
-      profile,
-      strip: "auto",
-      specials: "neutralise",
-      samples: 1,
-      seed: null,
-      columns: [],
-      reuse: [],
-    },
-    readable: "bench",
-    name: null,
-    tags: {},
-    keepReasoning: "failed",
-    maxBad: 0,
-    maxFailed: 0,
-    software: "bench",
-    createdAt: new Date().toISOString(),
-  };
+  const settings = submitSettings(model, profile, "bench");
   const bytes = new TextEncoder().encode(records);
   const input = { input: "bench.jsonl", where: "bench.jsonl", open: async () => pieces(bytes), ranges: neverAsked };
   const planned = await planBatch([input], settings, readOwnRecords);

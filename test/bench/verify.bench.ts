@@ -17,17 +17,10 @@ import {
   sha256,
 } from "@assay/core";
 import { encodeShard, openDecoder, readOwnRecords } from "@assay/datasets";
-import {
-  commitShard,
-  finalizeBatch,
-  planBatch,
-  readRows,
-  type SubmitSettings,
-  stageBatch,
-  verifyBatch,
-} from "@assay/scoring";
+import { commitShard, finalizeBatch, planBatch, readRows, stageBatch, verifyBatch } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
 import { localStore } from "@assay/store/local";
+import { submitSettings } from "../submit-settings.ts";
 
 /**
  * How long `verify` takes for a batch of ROWS rows (default 1,000,000) in a local directory, with texts of about 1 kB a
@@ -76,29 +69,7 @@ async function time<T>(what: string, work: () => Promise<T>): Promise<T> {
 
 async function stage(store: ObjectStore): Promise<BatchFile> {
   const profile = profileByName("genrm-principle") as Profile;
-  const settings: SubmitSettings = {
-    records: { roles: profile.messages.roles, principles: ["correctness"], map: {}, columns: [], carryAll: false },
-    limit: null,
-    batch: {
-      model: "judge",
-      revision: null,
-      profile,
-      strip: "auto",
-      specials: "neutralise",
-      samples: 1,
-      seed: null,
-      columns: [],
-      reuse: [],
-    },
-    readable: "bench",
-    name: null,
-    tags: {},
-    keepReasoning: "failed",
-    maxBad: 0,
-    maxFailed: 0,
-    software: "bench",
-    createdAt: new Date().toISOString(),
-  };
+  const settings = submitSettings("judge", profile, "bench", ["correctness"]);
   const input = { input: "bench.jsonl", where: "bench.jsonl", open: async () => lines(), ranges: neverAsked };
   const planned = await planBatch([input], settings, readOwnRecords);
   return (await stageBatch(store, planned, [input], settings, readOwnRecords, { signal: never })).file;

@@ -13,11 +13,12 @@ import {
 import { decodeKeys, decodeShard, encodeShard, readOwnRecords } from "@assay/datasets";
 import { engineAgentOptions, openEngines } from "@assay/engine/openai";
 import { inProcessQueue } from "@assay/queue/in-process";
-import { planBatch, runWorker, type SubmitSettings, stageBatch, verifyBatch, type WorkerEvent } from "@assay/scoring";
+import { planBatch, runWorker, stageBatch, verifyBatch, type WorkerEvent } from "@assay/scoring";
 import { type SimulatorOptions, startSimulator } from "@assay/simulator";
 import { memoryStore } from "@assay/testkit";
 import { describe, expect, jest, test } from "@jest/globals";
 import { Agent } from "undici";
+import { submitSettings } from "../submit-settings.ts";
 
 /** Which way a batch's rows are read in, on engines whose cache holds, whose cache does not, and whose ways differ. */
 
@@ -181,30 +182,7 @@ async function submit(store: ReturnType<typeof memoryStore>, profile: Profile): 
       ranges: () => Promise.reject(new Error("a JSONL file is read from its start")),
     },
   ];
-  const records = { roles: profile.messages.roles, principles: [], map: {}, columns: [], carryAll: false };
-  const settings: SubmitSettings = {
-    records,
-    limit: null,
-    batch: {
-      model,
-      revision: null,
-      profile,
-      strip: "auto",
-      specials: "neutralise",
-      samples: 1,
-      seed: null,
-      columns: [],
-      reuse: [],
-    },
-    readable: "ways",
-    name: null,
-    tags: {},
-    keepReasoning: "none",
-    maxBad: 0,
-    maxFailed: 0,
-    software: "test",
-    createdAt: "2026-01-01T00:00:00.000Z",
-  };
+  const settings = submitSettings(model, profile, "ways");
   const planned = await planBatch(inputs, settings, readOwnRecords);
   return (await stageBatch(store, planned, inputs, settings, readOwnRecords, { signal: never })).file;
 }
