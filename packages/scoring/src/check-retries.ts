@@ -1,7 +1,7 @@
 import { type BatchFile, canonicalJson, type ResultRow, retrySettings, type Status, statuses } from "@assay/core";
 import { Broken, under } from "./broken-promise.ts";
 import { readPin } from "./pin-batch.ts";
-import { type Family, type Retry, readFamily } from "./read-family.ts";
+import type { Family, Retry } from "./read-family.ts";
 import { earlierThan, planRetry, type RetryPorts } from "./stage-retry.ts";
 
 /** What every row of a batch came to so far, one byte a row: which rows a retry must ask, and that none is ok twice. */
@@ -26,11 +26,13 @@ export function newestStatus(rows: number): NewestStatus {
   };
 }
 
-/** The chain of a batch as far as its links tell: no gap, none before its batch or the one before is complete. Throws Broken. */
-export async function checkChain(ports: RetryPorts, head: BatchFile, complete: boolean): Promise<Family> {
-  const family = await under("P1", head.batch, readFamily(ports.store, head));
-  for (const { n, name } of family.retries) {
-    const before = n === 1 ? { name: head.batch, complete } : family.retries[n - 2];
+/**
+ * No retry before its batch or the one before is complete. `complete` has to be what was seen of the batch after its
+ * links were listed: it may end, and be retried, in between. Throws Broken.
+ */
+export function checkChain({ head, retries }: Family, complete: boolean): void {
+  for (const { n, name } of retries) {
+    const before = n === 1 ? { name: head.batch, complete } : retries[n - 2];
     if (before?.complete === true) continue;
     throw new Broken({
       promise: "P1",
@@ -40,7 +42,6 @@ export async function checkChain(ports: RetryPorts, head: BatchFile, complete: b
       got: "not complete",
     });
   }
-  return family;
 }
 
 /**

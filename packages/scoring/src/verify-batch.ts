@@ -21,7 +21,7 @@ import { shardMetadata } from "./commit-shard.ts";
 import { addShard, type BatchSummary, emptySummary } from "./finalize-batch.ts";
 import { loadBatch } from "./load-batch.ts";
 import { readPin } from "./pin-batch.ts";
-import { readFamilyOf } from "./read-family.ts";
+import { readFamily, readFamilyOf } from "./read-family.ts";
 import { readRows } from "./read-rows.ts";
 
 /** What one batch, the one asked for or a retry of it, came to. */
@@ -128,8 +128,9 @@ async function verifyFamily(
   run: VerifyRun,
 ): Promise<string | null> {
   const newest = newestStatus(head.file.counts.rows);
+  const family = await under("P1", head.file.batch, readFamily(ports.store, head.file));
   await verifyOne(ports, head, { ...run, onRow: (row) => newest.note(row) });
-  const family = await checkChain(ports, head.file, head.complete);
+  checkChain(family, head.complete);
   for (const retry of family.retries) {
     const { file } = retry;
     if (file === null) return retry.name;

@@ -227,3 +227,18 @@ test("a user's column that is not what was carried along is found", async () => 
     got: "99",
   });
 });
+
+test("no promise is broken by a batch that ends and is retried while it is verified", async () => {
+  let listed = false;
+  const growing = memoryStore((operation, key) => {
+    // behind the listing of the batch's folder
+    if (listed) for (const [later, bytes] of finished) growing.objects.set(later, bytes);
+    if (operation === "list" && key === `${head.batch}/`) listed = true;
+  });
+  const isLater = (key: string): boolean =>
+    !key.startsWith(`${head.batch}/`) || /\/(_SUCCESS|summary\.json|control\/.*|retries\/.*)$/.test(key);
+  for (const [key, bytes] of finished) if (!isLater(key)) growing.objects.set(key, bytes);
+  const { broken } = await verifyBatch({ store: growing, decodeShard }, head.batch);
+  expect(listed).toBe(true);
+  expect(broken).toBeNull();
+});
