@@ -165,6 +165,10 @@ const clock: Clock = {
   now: Date.now,
   random: () => randomBytes(8).toString("hex"),
   sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => {}),
+  every(ms, tell) {
+    const timer = setInterval(tell, ms);
+    return () => clearInterval(timer);
+  },
 };
 
 /** Words that no two texts share a beginning of, the same for the same seed. */

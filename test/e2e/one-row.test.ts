@@ -148,7 +148,12 @@ test("one row, from a line of the input to a reward in a shard", async () => {
   expect(await reconcileBatch(store, queue, file)).toBe(1);
 
   // run-worker: score-chunk -> make-result-row -> encode-shard -> commit-shard -> finalize-batch
-  const clock = { now: () => Date.parse(submit.createdAt), random: () => "f".repeat(16), sleep: async () => {} };
+  const clock = {
+    now: () => Date.parse(submit.createdAt),
+    random: () => "f".repeat(16),
+    sleep: async () => {},
+    every: () => () => {},
+  };
   const ended = await runWorker(
     {
       disk: null,

@@ -73,7 +73,7 @@ async function score(options: SimulatorOptions, profile: Profile, store = memory
         encodeShard,
         decodeShard,
         decodeKeys,
-        clock: { now: () => Date.now(), random: () => "0".repeat(16), sleep: async () => {} },
+        clock: { now: () => Date.now(), random: () => "0".repeat(16), sleep: async () => {}, every: () => () => {} },
       },
       {
         model,

@@ -16,4 +16,8 @@ export const systemClock: Clock = {
       const timer = setTimeout(end, ms);
       signal.addEventListener("abort", end, { once: true });
     }),
+  every(ms, tell) {
+    const timer = setInterval(tell, ms);
+    return () => clearInterval(timer);
+  },
 };

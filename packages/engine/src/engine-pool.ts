@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout } from "node:timers/promises";
 import { AssayError, type EngineOutcome, type PromptPrefix } from "@assay/core";
 import type { EngineClient } from "./engine-client.ts";
 import type { EnginePool, EngineSlot } from "./port.ts";
@@ -86,7 +86,10 @@ export function createEnginePool(options: {
   /** answers that are lost sooner are not taken for a proxy's work; 30 s */
   leastCutMs?: number | undefined;
   onWarning: (text: string) => void;
+  /** resolves after `ms`, rejects when the signal aborts; absent = the machine's own time */
+  sleep?: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }): WatchedPool {
+  const { sleep = (ms, signal) => setTimeout(ms, undefined, { signal }) } = options;
   const engines = options.clients.map(
     (client): Engine => ({
       client,
@@ -263,7 +266,7 @@ export function createEnginePool(options: {
     let isOther = false;
     for (let pauseMs: number = lookAgainMs.first; ; pauseMs = Math.min(pauseMs * 2, lookAgainMs.most)) {
       try {
-        await sleep(pauseMs, undefined, { signal: closing.signal });
+        await sleep(pauseMs, closing.signal);
       } catch {
         return;
       }

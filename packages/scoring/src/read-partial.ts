@@ -1,5 +1,3 @@
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
 import {
   type BatchFile,
   chunkPartialPrefix,
@@ -14,11 +12,7 @@ import {
 } from "@assay/core";
 import type { ObjectStore } from "@assay/store";
 import { checkRows } from "./check-rows.ts";
-
-const unzip = promisify(gunzip);
-
-/** Larger than any checkpoint: 64 rows with their whole reasoning are 10 MB. */
-const maxCheckpointBytes = 256 * 1024 * 1024;
+import { unzip } from "./gzip.ts";
 
 /** What earlier attempts at a chunk left below partial/. */
 export interface PartialChunk {
@@ -66,8 +60,7 @@ export async function readPartial(
   const checkpoints = await Promise.all(
     keys.map(async (key) => {
       const zipped = await store.get(key);
-      const bytes =
-        zipped === null ? null : await unzip(zipped, { maxOutputLength: maxCheckpointBytes }).catch(() => null);
+      const bytes = zipped === null ? null : await unzip(zipped).catch(() => null);
       const rows = bytes === null ? null : decodeCheckpoint(bytes, expected);
       return rows?.every(isOfChunk) === true ? rows : null;
     }),

@@ -1,9 +1,6 @@
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
 import { AssayError, type BatchFile, parseRows, type RowsLine, rowsKey, sha256 } from "@assay/core";
 import type { ObjectStore } from "@assay/store";
-
-const unzip = promisify(gunzip);
+import { unzip } from "./gzip.ts";
 
 /** What a chunk asks, checked against the plan's hash before a byte of it is believed. Memory: one chunk (16 MiB at most, or one larger line). */
 export async function readRows(store: ObjectStore, file: BatchFile, chunk: number): Promise<RowsLine[]> {

@@ -120,9 +120,9 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
   const stopReconnects = queue.onReconnect(() => {
     reconnected = true;
   });
-  const looking = setInterval(() => {
+  const stopLooking = clock.every(lookAgainMs, () => {
     for (const batch of new Set([...running.values()].map((chunk) => chunk.batch))) void lookAgain(batch);
-  }, lookAgainMs);
+  });
 
   return {
     async run(): Promise<"idle" | "drained"> {
@@ -138,7 +138,7 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
     },
     stop(): void {
       over.abort();
-      clearInterval(looking);
+      stopLooking();
       stopNudges();
       stopReconnects();
     },

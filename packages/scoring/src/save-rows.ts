@@ -1,5 +1,3 @@
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
 import {
   type AssayError,
   type BatchFile,
@@ -13,9 +11,8 @@ import {
 } from "@assay/core";
 import type { ObjectStore } from "@assay/store";
 import type { Clock } from "./clock.ts";
+import { zip } from "./gzip.ts";
 import type { Spool } from "./spool.ts";
-
-const zip = promisify(gzip);
 
 /** Finished rows are in the store at the latest when so many wait, or the first of them has waited so long (P3). */
 export const saveAtRows = 64;

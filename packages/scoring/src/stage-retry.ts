@@ -1,5 +1,3 @@
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
 import {
   AssayError,
   type BatchFile,
@@ -23,13 +21,12 @@ import {
 import type { DecodeShard } from "@assay/datasets";
 import type { ObjectStore } from "@assay/store";
 import { readFamilyRows } from "./family-rows.ts";
+import { zip } from "./gzip.ts";
 import { loadBatch, loadBatchIfPresent } from "./load-batch.ts";
 import { readPin } from "./pin-batch.ts";
 import { type Family, readFamily } from "./read-family.ts";
 import { readRows } from "./read-rows.ts";
 import { throwIfAborted } from "./wait-for-store.ts";
-
-const zip = promisify(gzip);
 
 export interface RetryPorts {
   readonly store: ObjectStore;

@@ -1,5 +1,3 @@
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
 import {
   AssayError,
   type BatchFile,
@@ -19,10 +17,9 @@ import type { ReadRecords } from "@assay/datasets";
 import type { ObjectStore } from "@assay/store";
 import { indexBatch } from "./batch-index.ts";
 import { chooseSample, type Sample } from "./choose-sample.ts";
+import { zip } from "./gzip.ts";
 import { loadBatch, loadBatchIfPresent } from "./load-batch.ts";
 import { emptyTally, type InputSource, type WalkSettings, type WalkTally, walkInputs } from "./walk-inputs.ts";
-
-const zip = promisify(gzip);
 
 /** Everything that is decided before the inputs are read. */
 export interface SubmitSettings extends Omit<WalkSettings, "only"> {

@@ -8,12 +8,12 @@ import {
   mayFollow,
 } from "@assay/core";
 import type { ObjectStore } from "@assay/store";
-import { memoryStore } from "@assay/testkit";
+import { memoryStore, seeded } from "@assay/testkit";
 import { describe, expect, jest, test } from "@jest/globals";
 import fc from "fast-check";
 import { appendControl, readControl } from "../src/control-log.ts";
 import { faultyStore } from "./faulty-store.ts";
-import { seeded, turn } from "./immediate-clock.ts";
+import { turn } from "./immediate-clock.ts";
 
 jest.setTimeout(60_000);
 

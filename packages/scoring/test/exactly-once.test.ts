@@ -9,14 +9,14 @@ import {
   successKey,
 } from "@assay/core";
 import { decodeShard } from "@assay/datasets";
-import { memoryStore } from "@assay/testkit";
+import { memoryStore, seeded } from "@assay/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { readShards } from "../src/finalize-batch.ts";
 import { verifyBatch } from "../src/verify-batch.ts";
 import { pin, record, records, submit } from "./build-batch.ts";
 import { faultyStore } from "./faulty-store.ts";
-import { seeded, turn } from "./immediate-clock.ts";
+import { turn } from "./immediate-clock.ts";
 import { type Ask, type Say, scriptedPool } from "./scripted-pool.ts";
 import { startWorker } from "./start-worker.ts";
 import { type QueueView, wipeableQueue } from "./wipeable-queue.ts";

@@ -9,7 +9,7 @@ import {
   summaryKey,
 } from "@assay/core";
 import { decodeShard, encodeShard } from "@assay/datasets";
-import { memoryStore } from "@assay/testkit";
+import { memoryStore, seeded } from "@assay/testkit";
 import { beforeAll, describe, expect, jest, test } from "@jest/globals";
 import fc from "fast-check";
 import { appendControl, readControl } from "../src/control-log.ts";
@@ -17,7 +17,7 @@ import { type BatchSummary, finalizeBatch, readShards, summariseBatch } from "..
 import { scoreChunk } from "../src/score-chunk.ts";
 import { contextOf, never, record, records, submit } from "./build-batch.ts";
 import { faultyStore, killedAt, type StoreOperation } from "./faulty-store.ts";
-import { immediateClock, seeded, turn } from "./immediate-clock.ts";
+import { immediateClock, turn } from "./immediate-clock.ts";
 import { scriptedPool } from "./scripted-pool.ts";
 
 jest.setTimeout(60_000);

@@ -17,6 +17,11 @@ export function immediateClock(prefix = "a", startMs = Date.UTC(2026, 0, 1)): Cl
       nowMs += ms;
       await turn();
     },
+    // not moved on by sleeping: a test that wants it to tick fakes the timers
+    every: (ms, tell) => {
+      const timer = setInterval(tell, ms);
+      return () => clearInterval(timer);
+    },
     random: () => {
       drawn += 1;
       return prefix + drawn.toString(16).padStart(16 - prefix.length, "0");
@@ -32,15 +37,4 @@ export function turn(): Promise<void> {
 /** Resolves once `happened` says so, looked at every turn. */
 export async function until(happened: () => boolean): Promise<void> {
   while (!happened()) await turn();
-}
-
-/** A small seeded generator (mulberry32): numbers from 0 up to, but without, 1. */
-export function seeded(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

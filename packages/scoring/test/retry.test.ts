@@ -11,7 +11,7 @@ import {
 } from "@assay/core";
 import { decodeShard } from "@assay/datasets";
 import type { ObjectStore } from "@assay/store";
-import { memoryStore } from "@assay/testkit";
+import { memoryStore, seeded } from "@assay/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import fc from "fast-check";
 import { appendControl } from "../src/control-log.ts";
@@ -27,7 +27,6 @@ import { stageRetry } from "../src/stage-retry.ts";
 import { verifyBatch } from "../src/verify-batch.ts";
 import { contents, model, never, pin, record, records, submit } from "./build-batch.ts";
 import { killed, killedAt } from "./faulty-store.ts";
-import { seeded } from "./immediate-clock.ts";
 import { type Ask, type Say, scriptedPool } from "./scripted-pool.ts";
 import { startWorker } from "./start-worker.ts";
 import { wipeableQueue } from "./wipeable-queue.ts";

@@ -10,7 +10,7 @@ import {
   sha256,
 } from "@assay/core";
 import { readOwnRecords } from "@assay/datasets";
-import { memoryStore } from "@assay/testkit";
+import { memoryStore, seeded } from "@assay/testkit";
 import { describe, expect, jest, test } from "@jest/globals";
 import fc from "fast-check";
 import { readRows } from "../src/read-rows.ts";
@@ -28,7 +28,7 @@ import {
   submit,
 } from "./build-batch.ts";
 import { faultyStore, killed, killedAt } from "./faulty-store.ts";
-import { seeded, turn } from "./immediate-clock.ts";
+import { turn } from "./immediate-clock.ts";
 
 jest.setTimeout(60_000);
 

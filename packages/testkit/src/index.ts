@@ -3,4 +3,5 @@ export { type ManualClock, manualClock } from "./manual-clock.ts";
 export { memoryStore, type StoreFault } from "./memory-store.ts";
 export type { S3Fault } from "./s3-fault.ts";
 export { type S3LogEntry, type S3Server, startS3Server } from "./s3-server.ts";
+export { seeded } from "./seeded.ts";
 export { type StoreCase, storeContract } from "./store-contract.ts";

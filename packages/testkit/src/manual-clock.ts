@@ -6,6 +6,7 @@ export interface ManualClock {
   /** epoch milliseconds */
   now(): number;
   sleep(ms: number, signal: AbortSignal): Promise<void>;
+  every(ms: number, tell: () => void): () => void;
   /** 16 hex digits: 1, 2, 3, … */
   random(): string;
   /**
@@ -39,29 +40,41 @@ export function manualClock(startMs = Date.UTC(2026, 0, 1)): ManualClock {
     return first;
   }
 
+  const sleep: ManualClock["sleep"] = (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal.aborted) return resolve();
+      const sleeper: Sleeper = {
+        at: nowMs + ms,
+        wake() {
+          asleep.delete(sleeper);
+          signal.removeEventListener("abort", sleeper.wake);
+          resolve();
+        },
+      };
+      asleep.add(sleeper);
+      signal.addEventListener("abort", sleeper.wake, { once: true });
+      for (const waiter of waiting) if (asleep.size >= waiter.count) waiter.resolve();
+    });
+
   return {
     now: () => nowMs,
+    sleep,
+    every(ms, tell) {
+      const stop = new AbortController();
+      void (async () => {
+        for (;;) {
+          await sleep(ms, stop.signal);
+          if (stop.signal.aborted) return;
+          tell();
+        }
+      })();
+      return () => stop.abort();
+    },
     random() {
       drawn += 1;
       return drawn.toString(16).padStart(16, "0");
     },
     sleepers: () => asleep.size,
-
-    sleep: (ms, signal) =>
-      new Promise((resolve) => {
-        if (signal.aborted) return resolve();
-        const sleeper: Sleeper = {
-          at: nowMs + ms,
-          wake() {
-            asleep.delete(sleeper);
-            signal.removeEventListener("abort", sleeper.wake);
-            resolve();
-          },
-        };
-        asleep.add(sleeper);
-        signal.addEventListener("abort", sleeper.wake, { once: true });
-        for (const waiter of waiting) if (asleep.size >= waiter.count) waiter.resolve();
-      }),
 
     async advance(ms) {
       const untilMs = nowMs + ms;
