@@ -1,0 +1,136 @@
+import type { ChatRequest, Completion, EngineFailureKind, EngineOutcome, EngineRequest } from "@assay/core";
+import type { EngineClient, Look } from "@assay/engine/pool";
+import type { Faulty } from "./befall.ts";
+import type { FaultKind, Night } from "./night.ts";
+import { noId, yesId } from "./night-batch.ts";
+import type { VirtualProcess, VirtualWorld } from "./virtual-world.ts";
+
+/** One request, as an engine saw it. */
+export interface Ask {
+  readonly process: VirtualProcess;
+  /** `<response>|<principle>` */
+  readonly row: string;
+  readonly atMs: number;
+  /** null while it is not answered, and for ever when nobody learnt the answer */
+  endedAtMs: number | null;
+}
+
+/** Everything that engines were asked in a night, and said. */
+export interface AskLog {
+  readonly asks: Ask[];
+  /** by row, the pairs of log-probabilities that were told for it, as "yes no" */
+  readonly told: Map<string, Set<string>>;
+}
+
+/**
+ * An engine of one worker. It samples: no two asks of a row agree. Its times are virtual, and what befalls its answers
+ * is the night's. `onAsk` hears of each request that reaches it; `giveUp` is called when it has hung for a while, as the
+ * watchdog of the product does.
+ */
+export function engineClient(
+  origin: string,
+  night: Night,
+  at: { world: VirtualWorld; process: VirtualProcess; faults: Faulty },
+  log: AskLog,
+  tell: { readonly onAsk: (ask: Ask) => void; readonly giveUp: () => void },
+): EngineClient & { look(): Promise<Look> } {
+  const { world, process, faults } = at;
+
+  function answer(row: string): EngineOutcome {
+    if (world.random() * 100 < night.failing) {
+      return world.random() < 0.5 ? failure("rejected") : { ok: true, completion: completion(-3, -3.5) };
+    }
+    const yes = 0.01 + 0.98 * world.random();
+    const [logprobYes, logprobNo] = [Math.log(yes), Math.log1p(-yes)];
+    const told = log.told.get(row) ?? new Set();
+    log.told.set(row, told.add(pairOf(logprobYes, logprobNo)));
+    return { ok: true, completion: completion(logprobYes, logprobNo) };
+  }
+
+  function befallen(kind: FaultKind): EngineOutcome {
+    switch (kind) {
+      case "engine-busy":
+        return failure("busy");
+      case "engine-fails":
+        return failure("server_error");
+      case "engine-refuses":
+        return failure("rejected");
+      case "engine-garbage":
+        return failure("bad_answer");
+      case "engine-garbled":
+        return { ok: true, completion: garbled[Math.floor(world.random() * garbled.length)] ?? completion(-3, -3) };
+      default:
+        return failure("lost");
+    }
+  }
+
+  return {
+    origin,
+    streamFromNowOn() {},
+    ask: () => Promise.resolve({ status: 0, body: "nothing is asked of this engine but rows" }),
+    look: async () => (faults.fateAtEngine()?.kind === "engine-away" ? "away" : "same"),
+
+    complete(request, { signal, deadlineMs }) {
+      faults.note(process);
+      const ask: Ask = { process, row: rowOf(request), atMs: world.now(), endedAtMs: null };
+      log.asks.push(ask);
+      tell.onAsk(ask);
+      const fate = faults.fateAtEngine();
+      const hangs = fate?.kind === "engine-hangs";
+      if (hangs) process.call(fate.ms, tell.giveUp);
+      const takesMs = hangs ? deadlineMs : night.slow ? world.between(2_000, 40_000) : world.between(50, 2_000);
+      const ended = new AbortController();
+      const stop = (): void => ended.abort();
+      signal.addEventListener("abort", stop, { once: true });
+      // abort closes the socket
+      const stopped = process.sleep(takesMs, ended.signal);
+      return stopped.then((): EngineOutcome => {
+        signal.removeEventListener("abort", stop);
+        ask.endedAtMs = world.now();
+        if (signal.aborted) return failure("aborted");
+        if (hangs) return failure("deadline");
+        return fate === null ? answer(ask.row) : befallen(fate.kind);
+      });
+    },
+  };
+}
+
+export function pairOf(logprobYes: number | null, logprobNo: number | null): string {
+  return `${logprobYes} ${logprobNo}`;
+}
+
+function rowOf(request: EngineRequest): string {
+  const { messages } = request as ChatRequest;
+  return `${messages.at(-2)?.content}|${messages.at(-1)?.content}`;
+}
+
+function failure(kind: EngineFailureKind): EngineOutcome {
+  return { ok: false, failure: { kind, status: null, message: `played ${kind}`, retryAfterMs: null } };
+}
+
+function completion(logprobYes: number, logprobNo: number): Completion {
+  const id = logprobYes >= logprobNo ? yesId : noId;
+  const yes = { id: yesId, text: "Yes", logprob: logprobYes };
+  const no = { id: noId, text: "No", logprob: logprobNo };
+  return {
+    reasoning: null,
+    content: id === yesId ? "Yes" : "No",
+    finishReason: "length",
+    tokenIds: [id],
+    promptTokenIds: null,
+    logprobs: [{ sampled: id === yesId ? yes : no, told: [yes, no] }],
+    logprobsEnd: 1,
+    usage: { promptTokens: 8, completionTokens: 1, cachedTokens: null },
+    latencyMs: 5,
+  };
+}
+
+/** Answers out of which no reward may come. */
+const garbled: readonly Completion[] = [
+  { ...completion(-0.1, -3), logprobs: null, logprobsEnd: 0 },
+  completion(Number.NaN, -1),
+  completion(-0.01, -9_999),
+  { ...completion(-0.1, -3), logprobs: [{ sampled: { id: yesId, text: "Yes", logprob: -0.1 }, told: [] }] },
+  { ...completion(-0.1, -3), content: "", tokenIds: [], logprobs: [], logprobsEnd: 0 },
+  { ...completion(-0.1, -3), finishReason: "abort" },
+];

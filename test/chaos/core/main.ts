@@ -1,0 +1,3 @@
+import { runCore } from "./run-core.ts";
+
+process.exitCode = await runCore(process.argv.slice(2), (line) => console.log(line));

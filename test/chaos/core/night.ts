@@ -1,0 +1,138 @@
+import fc from "fast-check";
+
+/**
+ * One night, whole: what is scored, by how many, what people do, and which faults come after how many operations.
+ * Everything else (how long each thing takes, and so every order) is drawn from `schedule`. The same night plays the
+ * same way, always.
+ */
+export interface Night {
+  readonly schedule: number;
+  /** principles of each record; 0 = a record that cannot be read */
+  readonly records: readonly number[];
+  readonly workers: number;
+  /** engines of each worker, and rows in flight at each */
+  readonly engines: number;
+  readonly slots: number;
+  /** answers take seconds to a minute: chunks last longer than a checkpoint's 30 s */
+  readonly slow: boolean;
+  /** share of answers that give no reward, in per cent */
+  readonly failing: number;
+  readonly submitters: readonly Submitter[];
+  readonly people: readonly Action[];
+  readonly faults: readonly Fault[];
+  /** real shards instead of JSON */
+  readonly parquet: boolean;
+}
+
+/** twin: the same command at the same time. changing: the same command, and the input changes between its passes. */
+export type Submitter = "first" | "twin" | "changing";
+
+export const verbs = ["pause", "resume", "cancel", "weigh", "retry", "verify", "finalize", "collect"] as const;
+export interface Action {
+  readonly verb: (typeof verbs)[number];
+  readonly atMs: number;
+  /** a host that reaches the store and names no Redis */
+  readonly elsewhere: boolean;
+}
+
+/** The faults that a crash-only machine has; a checkpoint holds against them. */
+export const mildFaults = ["kill-before", "kill-after", "drain"] as const;
+export const faultKinds = [
+  ...mildFaults,
+  /** the process stands still, longer than its leases where `ms` says so, and goes on */
+  "stop",
+  "store-fails",
+  "store-loses-reply",
+  /** the error comes first, what was asked for takes place later */
+  "store-lands-late",
+  "store-slow",
+  "store-away",
+  "redis-wiped",
+  "redis-saved",
+  "redis-restored",
+  "redis-away",
+  "redis-limbo",
+  "lease-lapses",
+  "nudges-lost",
+  "engine-lost",
+  "engine-away",
+  "engine-busy",
+  "engine-fails",
+  "engine-refuses",
+  "engine-garbage",
+  "engine-garbled",
+  "engine-hangs",
+] as const;
+export type FaultKind = (typeof faultKinds)[number];
+
+export interface Fault {
+  readonly kind: FaultKind;
+  /** operations of all processes since the fault before it */
+  readonly gap: number;
+  /** which process or engine, counted round among those there are; 0 = the one whose operation it is */
+  readonly who: number;
+  /** how long, or how many operations, in the words of its kind */
+  readonly ms: number;
+  readonly times: number;
+}
+
+const fault = (kinds: readonly FaultKind[]): fc.Arbitrary<Fault> =>
+  fc.record({
+    kind: fc.constantFrom(...kinds),
+    gap: fc.oneof(fc.nat(12), fc.nat(90)),
+    who: fc.nat(4),
+    ms: fc.constantFrom(1_000, 20_000, 90_000),
+    times: fc.integer({ min: 1, max: 6 }),
+  });
+
+const action: fc.Arbitrary<Action> = fc.record({
+  verb: fc.constantFrom(...verbs),
+  atMs: fc.oneof(fc.nat(20_000), fc.nat(90_000)),
+  elsewhere: fc.boolean(),
+});
+
+const common = {
+  schedule: fc.nat(2 ** 31 - 1),
+  records: fc.array(fc.constantFrom(1, 1, 1, 2, 3, 0), { minLength: 2, maxLength: 24 }),
+  workers: fc.integer({ min: 1, max: 3 }),
+  engines: fc.integer({ min: 1, max: 2 }),
+  slots: fc.integer({ min: 1, max: 6 }),
+  parquet: fc.constant(false),
+};
+
+/** A night of kills and drains alone, in which nothing that was saved may be asked again. */
+const mildNight: fc.Arbitrary<Night> = fc.record({
+  ...common,
+  slow: fc.constant(true),
+  failing: fc.constantFrom(0, 20),
+  submitters: fc.constant(["first"] as const),
+  people: fc.constant([]),
+  faults: fc.array(fault(mildFaults), { maxLength: 5 }),
+});
+
+const wildNight: fc.Arbitrary<Night> = fc.record({
+  ...common,
+  slow: fc.boolean(),
+  failing: fc.constantFrom(0, 0, 20),
+  submitters: fc.constantFrom<readonly Submitter[]>(["first"], ["first"], ["first", "twin"], ["first", "changing"]),
+  people: fc.array(action, { maxLength: 4 }),
+  faults: fc.array(fault(faultKinds), { maxLength: 10 }),
+});
+
+export const anyNight: fc.Arbitrary<Night> = fc.oneof(
+  { arbitrary: mildNight, weight: 1 },
+  { arbitrary: wildNight, weight: 3 },
+);
+
+/** The night of a seed. */
+export function nightOf(seed: number): Night {
+  const [night] = fc.sample(anyNight, { seed, numRuns: 1 });
+  // the codec of the shards is tried in a sample: it takes most of a night's time
+  return { ...(night as Night), parquet: seed % 50 === 0 };
+}
+
+/** Only what a crash does happens in it. */
+export function isMild({ faults, people, submitters }: Night): boolean {
+  const mild: readonly FaultKind[] = mildFaults;
+  return people.length === 0 && submitters.length === 1 && faults.every(({ kind }) => mild.includes(kind));
+}

@@ -1,0 +1,372 @@
+import { type BatchFile, isAssayError, isRunnable } from "@assay/core";
+import { decodeKeys, decodeShard, encodeShard } from "@assay/datasets";
+import { createEnginePool } from "@assay/engine/pool";
+import { appendControl, type Clock, planBatch, runWorker, stageBatch, type WorkerEvent } from "@assay/scoring";
+import type { ObjectStore } from "@assay/store";
+import { memoryStore, seeded } from "@assay/testkit";
+import { type Blows, befall } from "./befall.ts";
+import { act, type CommandPorts, submit } from "./commands.ts";
+import { type Diary, keepDiary } from "./diary.ts";
+import { type Ask, type AskLog, engineClient } from "./engine-model.ts";
+import { decodeJsonShard, encodeJsonShard } from "./json-shards.ts";
+import { type Action, type FaultKind, isMild, type Night } from "./night.ts";
+import { type ExpectedRow, inputOf, inputSource, model, probing, readRecords, settings } from "./night-batch.ts";
+import type { Planted } from "./planted-bugs.ts";
+import { processStore } from "./process-store.ts";
+import { redisModel } from "./redis-model.ts";
+import { type VirtualProcess, virtualWorld } from "./virtual-world.ts";
+
+/** What there is in the morning, for the laws to look at. */
+export interface Morning {
+  readonly night: Night;
+  readonly plan: BatchFile;
+  readonly rows: readonly ExpectedRow[];
+  readonly objects: ReadonlyMap<string, Uint8Array>;
+  readonly decodeShard: typeof decodeShard;
+  readonly diary: Diary;
+  readonly log: AskLog;
+  /** what people were told, in order */
+  readonly told: readonly Told[];
+  /** what people wanted, and until when they tried */
+  readonly asked: readonly { readonly verb: Action["verb"]; readonly untilMs: number }[];
+  /** what was wrong with what processes did and said, and with how the night ended */
+  readonly wrong: readonly string[];
+  readonly faults: ReadonlyMap<FaultKind, number>;
+  readonly virtualMs: number;
+  readonly events: number;
+}
+
+export interface Told {
+  readonly verb: Action["verb"];
+  readonly by: string;
+  /** when the command was given */
+  readonly fromMs: number;
+  readonly state: string;
+}
+
+/** A process that runs now, and what follows when it is killed. */
+interface Living {
+  readonly process: VirtualProcess;
+  readonly drain: (() => void) | null;
+  readonly again: () => void;
+}
+
+/** The night proper: longer than any plan of faults needs. */
+const nightMs = 20 * 60_000;
+/** What is left when nothing befalls anybody any more has to end within these. */
+const morningMs = 60 * 60_000;
+const mostEvents = 60_000;
+const startMs = Date.UTC(2026, 0, 1);
+
+/**
+ * Plays one night: production code over ports in memory, in virtual time, with the night's faults; then, when nothing
+ * befalls anybody any more, a last worker, which has to find an end. Deterministic: the same night, the same morning.
+ */
+export async function playNight(
+  night: Night,
+  { planted, trace }: { planted?: Planted; trace?: (line: string) => void } = {},
+): Promise<Morning> {
+  const world = virtualWorld(seeded(night.schedule));
+  const memory = memoryStore();
+  const redis = redisModel(world);
+  const objects = planted?.store?.(memory, redis) ?? memory;
+  const codec = night.parquet
+    ? { encodeShard, decodeShard }
+    : { encodeShard: encodeJsonShard, decodeShard: decodeJsonShard };
+  const { text, rows } = inputOf(night);
+  const changed = inputOf({ records: [...night.records, 1] }).text;
+  const { file: plan } = await planBatch([inputSource(text)], settings, readRecords);
+  const log: AskLog = { asks: [], told: new Map() };
+  const wrong: string[] = [];
+  const told: Told[] = [];
+  const asked: { verb: Action["verb"]; untilMs: number }[] = [];
+  const counts = new Map<FaultKind, number>();
+  const living = new Set<Living>();
+  const workers = new Set<Living>();
+  /** one disk a host, which outlives its processes */
+  const disks = new Map<string, ReturnType<typeof memoryStore>>();
+  let commandsLeft = 0;
+  let started = 0;
+  let morning = false;
+
+  const say = (process: VirtualProcess | null, line: string): void =>
+    trace?.(`${(world.now() / 1_000).toFixed(3).padStart(9)} s  ${process?.name ?? "night"}  ${line}`);
+  const blame = (line: string): void => {
+    say(null, `WRONG: ${line}`);
+    wrong.push(line);
+  };
+
+  const blows: Blows = {
+    kill(process) {
+      process.kill();
+      for (const one of living) {
+        if (one.process !== process) continue;
+        bury(one);
+        world.after(world.between(1_000, 20_000), one.again);
+      }
+    },
+    drain(who) {
+      const one = [...workers][who % Math.max(1, workers.size)];
+      one?.drain?.();
+    },
+    stop: (process, ms) => process.stop(ms),
+    redis: (kind, ms) => redis.befall(kind, ms),
+    processOf: (who, atHand) => (who === 0 ? atHand : ([...living][who % Math.max(1, living.size)]?.process ?? atHand)),
+    told(fault, process) {
+      counts.set(fault.kind, (counts.get(fault.kind) ?? 0) + 1);
+      say(null, `*** ${fault.kind} (${process.name}, ${fault.ms / 1_000} s, ${fault.times} times)`);
+    },
+  };
+  const faults = befall(world, night.faults, blows);
+  const diary = keepDiary(memory.objects, { now: world.now, quietFrom: () => faults.quietFrom });
+  const mild = isMild(night);
+
+  function bury(one: Living): void {
+    living.delete(one);
+    workers.delete(one);
+  }
+
+  /** The ports of a new process. */
+  function portsOf(process: VirtualProcess): CommandPorts {
+    const store = processStore(
+      objects,
+      { world, process, faults },
+      {
+        done(operation, result) {
+          if (trace !== undefined && operation.kind !== "list")
+            say(
+              process,
+              `${operation.kind} ${operation.key}${typeof result === "string" ? ` ${result}` : result === null ? " nothing" : ""}`,
+            );
+          diary.done(process, operation);
+        },
+        learnt: diary.learnt,
+        die: () => blows.kill(process),
+      },
+    );
+    const clock: Clock = {
+      now: () => startMs + Math.round(world.now()),
+      sleep: process.sleep,
+      every: process.every,
+      random: () =>
+        Array.from({ length: 2 }, () =>
+          Math.floor(world.random() * 2 ** 32)
+            .toString(16)
+            .padStart(8, "0"),
+        ).join(""),
+    };
+    const queue = redis.view(process, faults, () => blows.kill(process));
+    return {
+      name: process.name,
+      store,
+      queue: planted?.queue?.(queue) ?? queue,
+      clock,
+      decodeShard: codec.decodeShard,
+      stage: planted?.stage ?? stageBatch,
+      random: world.random,
+    };
+  }
+
+  /** The disk of a host: nothing befalls it, and a process may die at it. */
+  function diskOf(host: string, process: VirtualProcess): ObjectStore {
+    const disk = disks.get(host) ?? memoryStore();
+    disks.set(host, disk);
+    const calm = { ...faults, note: faults.note, fateAtStore: () => null };
+    return processStore(
+      disk,
+      { world, process, faults: calm },
+      { done: () => {}, learnt: () => {}, die: () => blows.kill(process) },
+    );
+  }
+
+  /** A command line that is typed again until it comes to an end. */
+  function command(name: string, atMs: number, work: (ports: CommandPorts) => Promise<unknown>): void {
+    commandsLeft += 1;
+    const start = (): void => {
+      started += 1;
+      const process = world.process(`${name}#${started}`);
+      const one: Living = { process, drain: null, again: start };
+      living.add(one);
+      say(process, "starts");
+      work(portsOf(process)).then(
+        () => {
+          say(process, "ends");
+          bury(one);
+          commandsLeft -= 1;
+        },
+        (error: unknown) => {
+          bury(one);
+          if (isAssayError(error, "E_STORE_UNAVAILABLE")) return world.after(5_000, start);
+          blame(`${process.name} ends with ${described(error)}`);
+          commandsLeft -= 1;
+        },
+      );
+    };
+    world.after(atMs, start);
+  }
+
+  function noteAsk(ask: Ask): void {
+    say(ask.process, `asks ${ask.row}`);
+    if (!mild) return;
+    if (diary.saved.has(ask.row)) blame(`P3: ${ask.row} is asked again although a checkpoint holds it`);
+    for (const other of log.asks)
+      if (
+        other !== ask &&
+        other.row === ask.row &&
+        other.endedAtMs === null &&
+        other.process.alive &&
+        ask.process !== other.process
+      )
+        blame(`two living workers ask ${ask.row} at once, and no lease was lost`);
+  }
+
+  /** A worker, and whoever follows it when it is killed or drained. */
+  function worker(name: string, untilIdle: boolean, onEnd: (end: string) => void = () => {}): void {
+    started += 1;
+    const process = world.process(`${name}#${started}`);
+    const ports = portsOf(process);
+    const drain = new AbortController();
+    const again = (): void => {
+      if (!morning) worker(name, untilIdle, onEnd);
+    };
+    const one: Living = { process, drain: () => drain.abort(), again };
+    living.add(one);
+    workers.add(one);
+    const origins = Array.from({ length: night.engines }, (_, e) => `http://${name}-${e}`);
+    const clients = origins.map((origin) =>
+      engineClient(origin, night, { world, process, faults }, log, {
+        onAsk: noteAsk,
+        giveUp: () => watched.lose(origin, "it has hung"),
+      }),
+    );
+    const watched = createEnginePool({
+      clients,
+      inFlight: night.slots,
+      look: (client) => clients.find(({ origin }) => origin === client.origin)?.look() ?? Promise.resolve("away"),
+      onWarning: () => {},
+      sleep: process.sleep,
+    });
+    say(process, untilIdle ? "starts, until idle" : "starts");
+    const work = planted?.work ?? runWorker;
+    work(
+      { ...ports, ...codec, disk: diskOf(name, process), decodeKeys, pool: watched.pool, probe: probing(origins) },
+      {
+        model,
+        name: process.name,
+        software: "0.0.0-night",
+        only: null,
+        untilIdle,
+        drain: drain.signal,
+        drainMs: world.random() < 0.5 ? 0 : 20_000,
+        abort: new AbortController().signal,
+        onEvent: (event) => noteEvent(process, event),
+      },
+    ).then(
+      (end) => {
+        say(process, `goes home: ${end}`);
+        bury(one);
+        if (end === "idle") for (const line of whyNotIdle(process)) blame(line);
+        if (end === "drained" && !morning) world.after(world.between(1_000, 10_000), again);
+        onEnd(end);
+      },
+      (error: unknown) => {
+        bury(one);
+        blame(`${process.name} ends with ${described(error)}`);
+        onEnd("error");
+      },
+    );
+  }
+
+  function noteEvent(process: VirtualProcess, event: WorkerEvent): void {
+    say(process, event.type === "chunk" ? `chunk ${event.chunk} ${event.outcome.kind}` : event.type);
+    if (event.type === "refused") blame(`${process.name} refuses ${event.batch}: ${described(event.error)}`);
+    // no fault of a night makes what is stored unreadable
+    if (event.type === "paused" && /^E_/.test(event.reason))
+      blame(`${process.name} pauses ${event.batch}: ${event.reason}`);
+  }
+
+  /** Who goes home idle has found no work when it looked last. */
+  function whyNotIdle(process: VirtualProcess): string[] {
+    return [...diary.batches].flatMap(([batch, { state, success, openSince }]) =>
+      isRunnable(state) && !success && openSince !== null && openSince < diary.lookedAt(process)
+        ? [`P4: ${process.name} goes home idle, and ${batch} runs`]
+        : [],
+    );
+  }
+
+  const isSettled = (): boolean => {
+    for (const { state, success } of diary.batches.values()) if (isRunnable(state) && !success) return false;
+    return diary.batches.size > 0;
+  };
+
+  for (const kind of night.submitters)
+    command(`submit-${kind}`, world.between(0, 3_000), (ports) =>
+      submit(ports, kind === "changing" ? [text, changed] : [text]),
+    );
+  for (const [k, action] of night.people.entries()) {
+    const one = { verb: action.verb, untilMs: Number.POSITIVE_INFINITY };
+    asked.push(one);
+    command(`${action.verb}-${k}`, action.atMs, async (ports) => {
+      const fromMs = world.now();
+      const line = await act(ports, plan.batch, action, ({ state }) =>
+        told.push({ verb: action.verb, by: ports.name, fromMs, state }),
+      );
+      one.untilMs = world.now();
+      if (line !== null) blame(line);
+    });
+  }
+  for (let w = 0; w < night.workers; w += 1) worker(`worker-${w}`, world.random() < 0.5);
+
+  const stillNight = await world.run(
+    () => commandsLeft === 0 && isSettled() && (faults.left === 0 || world.now() > nightMs / 2),
+    { ms: nightMs, events: mostEvents },
+  );
+  if (stillNight === "events")
+    blame(`no end: ${mostEvents} operations in ${(world.now() / 1_000).toFixed(0)} s of virtual time`);
+
+  say(null, "nothing befalls anybody any more");
+  morning = true;
+  faults.stop();
+  let last: string | null = null;
+  command("operator", 0, async (ports) => {
+    // whoever looks in the morning lets what the failure budget paused go on
+    for (const [batch, { state, by }] of diary.batches) {
+      if (state !== "paused" || !by?.startsWith("worker-")) continue;
+      const author = { id: ports.clock.random(), at: "2026-01-02T00:00:00.000Z", by: ports.name };
+      await appendControl(ports.store, batch, { state: "running", accept_failures: true }, author);
+    }
+    if (last === null)
+      world.after(0, () =>
+        worker("worker-last", true, (end) => {
+          last = end;
+        }),
+      );
+  });
+  const end = await world.run(() => last !== null && commandsLeft === 0, { ms: morningMs, events: mostEvents });
+  if (end !== "over")
+    blame(`no end: ${end} is used up after the last fault (${commandsLeft} commands, last worker ${last})`);
+  for (const { drain } of workers) drain?.();
+  const home = await world.run(() => workers.size === 0, { ms: morningMs, events: mostEvents });
+  if (home !== "over") blame(`no end: ${home} is used up, and drained workers have not gone home`);
+
+  return {
+    night,
+    plan,
+    rows,
+    objects: memory.objects,
+    decodeShard: codec.decodeShard,
+    diary,
+    log,
+    told,
+    asked,
+    wrong: [...wrong, ...diary.wrong],
+    faults: counts,
+    virtualMs: world.now(),
+    events: world.events,
+  };
+}
+
+function described(error: unknown): string {
+  const { code, message, where } = error as { code?: string; message?: string; where?: string };
+  return `${code ?? ""} ${message ?? String(error)}${where === undefined ? "" : ` (${where})`}${code === undefined && error instanceof Error ? `\n${error.stack}` : ""}`;
+}
