@@ -8,18 +8,19 @@ import { engineAgentOptions, openEngines } from "@assay/engine/openai";
 import { Agent, fetch } from "undici";
 
 /**
- * The limiter on a real vLLM (CPU build, the judge of test/conformance) whose KV cache holds about four rows
+ * The limiter on a real vLLM (CPU build, the judge of test/conformance) whose KV cache holds about eight rows
  * (--num-gpu-blocks-override), beside five fixed settings; and what two steps cost when the cache overflows. Ratios of
  * one run: look at the load average before believing them. Installs vLLM as `npm run test:vllm` does.
  * `npm run bench test/bench/vllm-limiter.bench.ts [rows] [tokens] [URL of a server that runs already]`
  */
 
-const rows = Number(process.argv[2] ?? 24);
-const answerTokens = Number(process.argv[3] ?? 1_000);
+const rows = Number(process.argv[2] ?? 48);
+/** on average: half to one and a half times as many, so that rows do not begin and end together */
+const answerTokens = Number(process.argv[3] ?? 300);
 const runs = process.argv[4];
 /** `ask` makes prompts of about 720 tokens; a block of vLLM on a CPU is 128 */
-const blocks = Math.ceil((4 * (720 + answerTokens)) / 128);
-const fixed = [1, 2, 3, 4, 8];
+const blocks = Math.ceil((8 * (720 + answerTokens)) / 128);
+const fixed = [2, 4, 6, 8, 16];
 const lookEveryMs = 1_000;
 const verdictTokens = { end: 151_668, tail: [151_668, 271, 19_357, 11_213, 29_564, 25], ids: [7_414, 2_308] };
 
@@ -38,7 +39,9 @@ let begun = Date.now() % 100_000;
 try {
   const url = runs ?? (await startServer());
   await ask(url, "two-step");
-  console.log(`${rows} rows of ${answerTokens} tokens, load average ${loadavg()[0]?.toFixed(1)}`);
+  console.log(
+    `${rows} rows of ${answerTokens / 2} to ${1.5 * answerTokens} tokens, a cache of ${blocks} blocks, load average ${loadavg()[0]?.toFixed(1)}`,
+  );
   const settings: Measured[] = [];
   for (const inFlight of fixed) settings.push(await measure(url, `fixed ${inFlight}`, inFlight, "two-step"));
   const limiter = await measure(url, "limiter", null, "two-step");
@@ -46,7 +49,7 @@ try {
   console.log(
     `limiter ${ratio(limiter, best)} of the best fixed (${best?.name}; goal 0.95); load average ${loadavg()[0]?.toFixed(1)}`,
   );
-  for (const inFlight of [3, 8]) {
+  for (const inFlight of [6, 16]) {
     const two = await measure(url, `${inFlight} in flight, two steps`, inFlight, "two-step");
     const ids = await measure(url, `${inFlight} in flight, exact ids`, inFlight, "ids");
     console.log(`${inFlight} in flight: two steps ${ratio(two, ids)} of exact ids`);
@@ -99,9 +102,10 @@ async function measure(url: string, name: string, inFlight: number | null, way: 
   return measured;
 }
 
-/** One row of exactly so many tokens; of two steps, the cached share of the second request. */
+/** One row; of two steps, the cached share of the second request. */
 async function ask(url: string, way: "two-step" | "ids"): Promise<number | null> {
   begun += 1;
+  const tokens = Math.round(answerTokens * (0.5 + ((0.618_034 * begun) % 1)));
   const messages = [
     { role: "user", content: `question ${begun} `.repeat(40) },
     { role: "assistant", content: `a${begun} `.repeat(100) },
@@ -109,8 +113,8 @@ async function ask(url: string, way: "two-step" | "ids"): Promise<number | null>
   ];
   const chat = await post(url, "/v1/chat/completions", {
     messages,
-    max_tokens: answerTokens,
-    min_tokens: answerTokens,
+    max_tokens: tokens,
+    min_tokens: tokens,
     logit_bias: { [verdictTokens.end]: -100 },
     ...(way === "ids"
       ? { logprobs: true, top_logprobs: 0, logprob_token_ids: verdictTokens.ids }
