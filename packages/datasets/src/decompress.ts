@@ -10,7 +10,8 @@ export const signatureBytes = 4;
 export function fileFormat(head: Uint8Array): FileFormat {
   const magic = Buffer.from(head.subarray(0, signatureBytes)).toString("latin1");
   if (magic.startsWith("\x1f\x8b")) return "gzip";
-  if (magic === "(\xb5/\xfd") return "zstd";
+  // pzstd begins its files with a frame to be skipped
+  if (magic === "(\xb5/\xfd" || /^[P-_]\*M\x18$/.test(magic)) return "zstd";
   if (magic === "PAR1") return "parquet";
   return magic === "PK\x03\x04" ? "zip" : "plain";
 }
@@ -28,9 +29,8 @@ export async function* decompress(source: AsyncIterable<Uint8Array>, where: stri
   const { head, whole, close } = await peek(source, (seen) => seen.length >= signatureBytes);
   const format = fileFormat(head);
   if (format === "plain") yield* whole;
-  else if (format === "gzip") yield* inflate(whole, where, "gzip", createGunzip());
-  else if (format === "zstd" && createZstdDecompress !== undefined)
-    yield* inflate(whole, where, "zstd", createZstdDecompress());
+  else if (format === "gzip") yield* gunzip(whole, where);
+  else if (format === "zstd" && createZstdDecompress !== undefined) yield* unzstd(whole, where, createZstdDecompress);
   else {
     // a file that is not read on must not stay open
     await close();
@@ -85,19 +85,62 @@ function needsNewerNode(where: string): AssayError {
 /** A decompressor of node:zlib: a duplex stream that counts what it took. */
 type Inflater = ReturnType<typeof createGunzip>;
 
+/** zlib goes on with another member by itself, but takes zeros for padding and looks at nothing behind them. */
+async function* gunzip(source: AsyncIterable<Uint8Array>, where: string): AsyncGenerator<Uint8Array> {
+  const rest = yield* inflate(source, where, "gzip", createGunzip());
+  if (rest > 0) throw somethingBehind("gzip", where, "zeros");
+}
+
+/**
+ * Frame behind frame: several threads, and files that were put together, make files of many. Node's decompressor reads
+ * one, and a next one only where a write begins with it; so each frame that ends within a read gets one of its own.
+ */
+async function* unzstd(
+  source: AsyncIterable<Uint8Array>,
+  where: string,
+  create: () => Inflater,
+): AsyncGenerator<Uint8Array> {
+  const reads = source[Symbol.asyncIterator]();
+  let last: Uint8Array = new Uint8Array();
+  let rest = 0;
+  // without a `return`: the source stays open from frame to frame
+  const next = async (): Promise<IteratorResult<Uint8Array>> => {
+    if (rest > 0) last = last.subarray(last.length - rest);
+    else {
+      const read = await reads.next();
+      if (read.done === true) return read;
+      last = read.value;
+    }
+    rest = 0;
+    return { done: false, value: last };
+  };
+  const onward = { [Symbol.asyncIterator]: () => ({ next }) };
+  try {
+    do {
+      const begun = rest;
+      rest = yield* inflate(onward, where, "zstd", create());
+      if (rest > 0 && rest === begun) throw somethingBehind("zstd", where, "other bytes");
+    } while (rest > 0);
+  } finally {
+    await reads.return?.();
+  }
+}
+
+/** Resolves with the number of bytes at the end of the last read that the decompressor did not take. */
 async function* inflate(
   source: AsyncIterable<Uint8Array>,
   where: string,
   format: "gzip" | "zstd",
   inflater: Inflater,
-): AsyncGenerator<Uint8Array> {
+): AsyncGenerator<Uint8Array, number> {
   let given = 0;
   const feeding = (async () => {
     try {
       for await (const bytes of source) {
         given += bytes.length;
-        if (!inflater.write(bytes)) await drainedOrClosed(inflater);
+        await written(inflater, bytes);
         if (inflater.destroyed) return;
+        if (format === "zstd" && inflater.bytesWritten < given) break;
       }
       inflater.end();
     } catch (error) {
@@ -106,16 +149,7 @@ async function* inflate(
   })();
   try {
     for await (const bytes of inflater) yield bytes as Uint8Array;
-    // zlib takes zeros behind gzip for padding and looks at nothing behind them, be it another member; of zstd it
-    // reads one frame, and another one only when a read begins with it
-    if (inflater.bytesWritten < given) {
-      throw new AssayError("E_INPUT_UNREADABLE", `something else follows the ${format} data`, {
-        where: `${where}, behind ${inflater.bytesWritten} compressed bytes`,
-        expected: `${format} data to the end of the file`,
-        got: format === "gzip" ? "zeros" : "another frame, or other bytes",
-        next: format === "gzip" ? "mend or leave out the file" : "unpack it, or pack it as one frame: zstd -d",
-      });
-    }
+    return given - inflater.bytesWritten;
   } catch (cause) {
     const code = (cause as { code?: unknown }).code;
     if (typeof code !== "string" || !/^Z(STD)?_/.test(code)) throw cause;
@@ -131,13 +165,23 @@ async function* inflate(
   }
 }
 
-/** Leaves no listener behind: a large file waits here thousands of times. */
-function drainedOrClosed(stream: Inflater): Promise<void> {
+function somethingBehind(format: FileFormat, where: string, got: string): AssayError {
+  return new AssayError("E_INPUT_UNREADABLE", `something else follows the ${format} data`, {
+    where,
+    expected: `${format} data to the end of the file`,
+    got,
+    next: "mend or leave out the file",
+  });
+}
+
+/** When the decompressor is done with the bytes, or closed. Leaves no listener behind: a file has thousands of reads. */
+function written(inflater: Inflater, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
-      stream.off("drain", done).off("close", done);
+      inflater.off("close", done);
       resolve();
     };
-    stream.on("drain", done).on("close", done);
+    inflater.on("close", done);
+    inflater.write(bytes, done);
   });
 }

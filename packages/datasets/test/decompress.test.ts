@@ -57,9 +57,17 @@ function storedZstd(content: string): Uint8Array {
     for (const partBytes of [1, 7, 1_000_000]) expect(await plain(pack(text), partBytes)).toBe(text);
   });
 
+  test("comes out whole where it is many frames, some of them to be skipped", async () => {
+    // RFC 8878: magic, length, bytes for whoever knows them; pzstd puts one before each frame
+    const skipped = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4]);
+    const frames = [skipped, pack(text), storedZstd('{"a":1}\n'), skipped, pack(text), pack("")];
+    for (const partBytes of [1, 7, 1_000, 1_000_000])
+      expect(await plain(Buffer.concat(frames), partBytes)).toBe(`${text}{"a":1}\n${text}`);
+  });
+
   test.each([
     ["a cut end", (bytes: Uint8Array) => bytes.subarray(0, -5)],
-    ["another frame within a read", (bytes: Uint8Array) => Buffer.concat([bytes, bytes])],
+    ["a cut end of the second frame", (bytes: Uint8Array) => Buffer.concat([bytes, bytes.subarray(0, -5)])],
     ["something behind it", (bytes: Uint8Array) => Buffer.concat([bytes, Buffer.from("{}\n{}\n{}\n")])],
     ["a changed byte", (bytes: Uint8Array) => Uint8Array.from(bytes, (byte, i) => (i === 10 ? byte ^ 0xff : byte))],
   ])("%s cannot be read on", async (_name, damage) => {
