@@ -7,7 +7,7 @@ import { importers } from "./importers.ts";
 
 /**
  * The importer for records with these fields: the one whose signs they bear, else `records`; `csv` for a CSV file.
- * Throws E_USAGE when two formats claim them.
+ * Throws E_USAGE when two formats claim them, and E_INPUT_BAD for a file that is only half of what its format needs.
  */
 export function importerOf(fields: readonly string[], input: string, where: string): Importer {
   const claiming = importers.filter((importer) => bears(new Set(fields), importer.signs));
@@ -18,7 +18,10 @@ export function importerOf(fields: readonly string[], input: string, where: stri
       next: `say which one it is: --format ${claiming[0]?.name}`,
     });
   }
-  return claiming[0] ?? (isCsv(input) ? csv : records);
+  const found = claiming[0] ?? (isCsv(input) ? csv : records);
+  const lacking = found.lacks?.(new Set(fields)) ?? null;
+  if (lacking !== null) throw new AssayError("E_INPUT_BAD", lacking.what, { where, next: lacking.next });
+  return found;
 }
 
 export function importerByName(name: string): Importer {

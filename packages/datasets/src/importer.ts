@@ -20,6 +20,8 @@ export interface Importer {
     readonly any?: readonly string[];
     readonly none?: readonly string[];
   } | null;
+  /** what is wrong with a file whose first record has these fields, and what to do: it is half of what is needed */
+  readonly lacks?: (fields: ReadonlySet<string>) => { readonly what: string; readonly next: string } | null;
   /** labels and fields of the format: in_<name> of every shard. A value that does not fit makes a record bad. */
   readonly columns: readonly UserColumn[];
   /** a labelled data set is judged as it stands: --strip-reasoning is off unless the user asks for it */

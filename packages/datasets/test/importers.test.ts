@@ -189,6 +189,20 @@ describe("importers", () => {
     expect(found.name).toBe(name);
   });
 
+  test("an output of OpenAI's Batch alone is refused with the line that joins it with its requests", () => {
+    let refused: unknown;
+    try {
+      importerOf(["id", "custom_id", "response", "error"], "output.jsonl", "in/output.jsonl");
+    } catch (error) {
+      refused = error;
+    }
+    expect(refused).toMatchObject({
+      code: "E_INPUT_BAD",
+      where: "in/output.jsonl",
+      next: expect.stringContaining("jq "),
+    });
+  });
+
   test("records of our own shape are nobody's", () => {
     for (const fields of [
       ["prompt", "response", "principle"],

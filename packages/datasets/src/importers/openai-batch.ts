@@ -6,12 +6,19 @@ import { openAiMessages, textOfParts } from "./openai-messages.ts";
 /**
  * Lines of OpenAI's Batch files, which vLLM's run-batch reads and writes, too. A request brings the conversation in its
  * body. Its answer stands in the same line (then each choice is a response), or is the conversation's last turn. A file
- * of answers alone has no conversation: join it with its requests by custom_id first.
+ * of answers alone has no conversation: it is refused with the line that joins it with its requests.
  */
 export const openAiBatch: Importer = {
   name: "openai-batch",
   title: "OpenAI Batch JSONL: requests with their body, and the response in the same line where there is one",
   signs: { all: ["custom_id"], any: ["body", "response"] },
+  lacks: (fields) =>
+    fields.has("body")
+      ? null
+      : {
+          what: "this is the output of a Batch, which has the answers and not what was asked",
+          next: `join it with the file of its requests:\n${joined}`,
+        },
   columns: [],
   map: { id: "custom_id" },
   toRecord(raw) {
@@ -30,6 +37,10 @@ export const openAiBatch: Importer = {
     };
   },
 };
+
+/** By custom_id: the order of an output file is not that of its requests. */
+const joined =
+  "            jq -cn --slurpfile asked REQUESTS.jsonl '($asked | INDEX(.custom_id)) as $by | inputs | . + {body: $by[.custom_id].body}' OUTPUT.jsonl > joined.jsonl";
 
 /** The choices of an answer in the line, null where there is none. */
 function answers(raw: RawRecord): unknown[] | null {
