@@ -24,6 +24,8 @@ const ownFiles = new Set([
   "packages/queue/src/unpack-redis.ts",
   // what was spooled from stdin
   "apps/cli/src/open-inputs.ts",
+  // what a stopped export left of a data set folder, named by its marker
+  "apps/cli/src/claim-folder.ts",
 ]);
 
 /** Who may remove objects, below partial/ of chunks whose shard exists: the store itself refuses every other key. */

@@ -1,8 +1,9 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
-import { beforeAll, expect, test } from "@jest/globals";
-import { expectExit } from "./run-assay.ts";
+import { beforeAll, describe, expect, test } from "@jest/globals";
+import { expectExit, startAssay } from "./run-assay.ts";
 import { tempFolder } from "./temp-folder.ts";
 
 /** What people load without reading a manual, against the built command. */
@@ -57,6 +58,49 @@ test("a data set folder has a card that names its files, and is never written ov
   const again = await expectExit(2, ["export", "latest", path, "--root", root, "--as", "dataset"]);
   expect(again.stderr).toContain("exists already");
 }, 60_000);
+
+describe("a data set folder of which an export was stopped", () => {
+  async function stopped(name: string, process: string): Promise<string> {
+    const path = join(folder, name);
+    await mkdir(join(path, "data"), { recursive: true });
+    await writeFile(join(path, ".assay-unfinished"), `${process}\n`);
+    // of a larger batch, cut in the third file; one that is none of ours beside them
+    for (const file of ["data/train-00000.parquet", "data/train-00002.parquet", "data/mine.txt", "README.md"])
+      await writeFile(join(path, file), "PAR1 half");
+    return path;
+  }
+
+  test("is begun anew by the same command, and nothing of the first try is left in it", async () => {
+    const path = await stopped("stopped", `${hostname()}\n${await deadProcess()}`);
+    await exported("stopped", "--as", "dataset");
+    const files = ["README.md", "data", "data/mine.txt", "data/train-00000.parquet"];
+    expect((await readdir(path, { recursive: true })).sort()).toEqual(files);
+    const [counted] = await sql(`SELECT count(*) AS n FROM read_parquet('${path}/data/train-*.parquet')`);
+    expect(counted).toEqual({ n: BigInt(groups * responses) });
+    expect(await readFile(join(path, "README.md"), "utf8")).toContain("# Rewards of");
+  }, 60_000);
+
+  test.each([
+    ["this host's, which runs", () => `${hostname()}\n${process.pid}`],
+    ["another host's, which may run", () => "elsewhere\n1"],
+  ])(
+    "is left alone where its process is %s",
+    async (name, owner) => {
+      const path = await stopped(`running ${name.slice(0, 4)}`, owner());
+      const { stderr } = await expectExit(2, ["export", "latest", path, "--root", root, "--as", "dataset"]);
+      expect(stderr).toContain(`process ${owner().split("\n")[1]} on ${owner().split("\n")[0]}`);
+      expect(await readFile(join(path, "data/train-00000.parquet"), "utf8")).toBe("PAR1 half");
+    },
+    60_000,
+  );
+});
+
+/** The number of a process that has ended: no other gets it so soon. */
+async function deadProcess(): Promise<number | undefined> {
+  const { child, ended } = startAssay(["--version"]);
+  await ended;
+  return child.pid;
+}
 
 test("pairs are best against worst of one conversation, and what gave none is said", async () => {
   const path = join(folder, "pairs.jsonl");

@@ -1,9 +1,9 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { AssayError, type MissingPolicy, type Status } from "@assay/core";
+import type { MissingPolicy, Status } from "@assay/core";
 import { dataSetCard, type ExportRow, writeDataSet } from "@assay/datasets";
 import { readPin } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
+import { claimFolder } from "./claim-folder.ts";
 import { exportRows } from "./export-rows.ts";
 import type { OpenedExport } from "./open-export.ts";
 import { counted, note } from "./say.ts";
@@ -12,7 +12,7 @@ import { writeOnce } from "./write-once.ts";
 
 /**
  * A Hugging Face data set folder: Parquet files of 128 to 256 MB below data/, and README.md, the card, last. A folder
- * that has one already is refused; a stopped export leaves one without.
+ * that holds one already is refused; what a stopped export left is begun anew.
  */
 export async function exportDataSet(
   store: ObjectStore,
@@ -21,9 +21,7 @@ export async function exportDataSet(
   options: { text: boolean; missing: MissingPolicy },
 ): Promise<void> {
   const { file, members } = source;
-  await mkdir(join(folder, "data"), { recursive: true }).catch((cause: unknown) => {
-    throw new AssayError("E_USAGE", "this folder cannot be made", { where: folder, cause });
-  });
+  const claim = await claimFolder(folder);
   const seen = { rows: 0, rewards: 0, sum: 0, yes: 0, status: {} as { [status in Status]?: number } };
   await writeOnce(join(folder, "README.md"), async (card) => {
     const files = await writeDataSet({ text: options.text, columns: file.columns }, tallied(), (path, work) =>
@@ -48,6 +46,7 @@ export async function exportDataSet(
     await card.write(new TextEncoder().encode(text));
     note(`${counted(seen.rows, "row")} in ${counted(files.length, "file")} below ${folder}`);
   });
+  await claim.release();
 
   async function* tallied(): AsyncGenerator<ExportRow[]> {
     for await (const rows of exportRows(source, options)) {

@@ -1,0 +1,72 @@
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { AssayError } from "@assay/core";
+
+/** Stands in a folder as long as an export into it is not whole; loaders of data sets look at no such name. */
+const markerName = ".assay-unfinished";
+
+/**
+ * Takes a folder for a data set of which this process writes every file: README.md and data/train-NNNNN.parquet. What
+ * an export that was stopped or killed left of them is removed, since its marker says that they are an export's own and
+ * that nobody has seen them whole. Throws E_USAGE where the folder holds such files without a marker, and where the
+ * process of the marker may still run. The caller calls `release` when all files are written.
+ */
+export async function claimFolder(folder: string): Promise<{ release(): Promise<void> }> {
+  const marker = join(folder, markerName);
+  const data = join(folder, "data");
+  await mkdir(data, { recursive: true }).catch((cause: unknown) => {
+    throw new AssayError("E_USAGE", "this folder cannot be made", { where: folder, cause });
+  });
+  const files = [join(folder, "README.md"), ...(await dataFiles(data))];
+  const owner = await readFile(marker, "utf8").catch(() => null);
+  if (owner === null) await refuseWritten(folder, files);
+  else {
+    refuseRunning(folder, owner);
+    for (const file of files) await rm(file, { force: true });
+  }
+  await writeFile(marker, ownName()).catch((cause: unknown) => {
+    throw new AssayError("E_DENIED", "nothing may be written into this folder", { where: folder, cause });
+  });
+  return { release: () => rm(marker, { force: true }) };
+}
+
+async function dataFiles(data: string): Promise<string[]> {
+  const names = await readdir(data);
+  return names.filter((name) => /^train-\d{5}\.parquet$/.test(name)).map((name) => join(data, name));
+}
+
+/** An empty file is nobody's work. */
+async function refuseWritten(folder: string, files: readonly string[]): Promise<void> {
+  for (const file of files) {
+    const found = await stat(file).catch(() => null);
+    if (found === null || found.size === 0) continue;
+    throw new AssayError("E_USAGE", "a data set exists already in this folder, and nothing was overwritten", {
+      where: file,
+      next: `choose another folder, or remove ${folder}`,
+    });
+  }
+}
+
+/** Whether a process of another host runs nobody can tell from here. */
+function refuseRunning(folder: string, owner: string): void {
+  const [host, pid] = owner.split("\n");
+  if (host === hostname() && !isRunning(Number(pid))) return;
+  throw new AssayError("E_USAGE", "another export is writing into this folder", {
+    where: folder,
+    got: `process ${pid} on ${host}`,
+    next: `wait for it; if it is gone, remove ${folder}`,
+  });
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+function ownName(): string {
+  return `${hostname()}\n${process.pid}\n`;
+}
