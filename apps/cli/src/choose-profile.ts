@@ -57,7 +57,7 @@ export async function readProfile(nameOrFile: string): Promise<Profile> {
 }
 
 /** Revisions are git commits or tags: what stands behind the last @. */
-function splitModel(text: string): { model: string; revision: string | null } {
+export function splitModel(text: string): { model: string; revision: string | null } {
   const at = text.lastIndexOf("@");
   const model = at < 0 ? text : text.slice(0, at);
   const revision = at < 0 ? null : text.slice(at + 1);

@@ -1,7 +1,7 @@
 import { type BatchFile, type ChunkCost, forecast, toAssayError } from "@assay/core";
 import { type BatchSummary, readLedger, type WorkerEvent } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
-import { chooseModel } from "./choose-profile.ts";
+import { chooseModel, splitModel } from "./choose-profile.ts";
 import { tellDetacher } from "./detach.ts";
 import { drainSignals } from "./drain-signals.ts";
 import type { DrainFlags, EngineFlags, JsonFlag, PlanFlags, RedisFlags, RootFlags } from "./flags.ts";
@@ -39,7 +39,8 @@ export async function scoreInputs(inputs: readonly string[], flags: ScoreFlags):
   const opened: { close(): Promise<void> }[] = [];
   try {
     const store = await openStore(flags.root);
-    const engines = await openNamedEngines(flags, flags.model);
+    const named = flags.model === undefined ? undefined : splitModel(flags.model).model;
+    const engines = await openNamedEngines(flags, named);
     opened.push(engines);
     const sources = await openInputs(inputs, { signal: signals.drain });
     opened.push(sources);
