@@ -70,8 +70,7 @@ function barrier(pool: EnginePool): EnginePool {
       held += 1;
       const slot = await pool.acquire(batch, signal, prefix);
       return {
-        origin: slot.origin,
-        complete: (request, limits) => slot.complete(request, limits),
+        ...slot,
         release() {
           slot.release();
           held -= 1;

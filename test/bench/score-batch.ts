@@ -125,7 +125,7 @@ function countTokens(
     const slot = await pool.acquire(batch, signal, prefix);
     const onBack = onSlot();
     return {
-      origin: slot.origin,
+      ...slot,
       release() {
         onBack();
         slot.release();

@@ -105,6 +105,16 @@ export { parseRows } from "./parse-rows.ts";
 export { type Pin, pinBytes, pinDifferences, pinSchema, pinSha256, serverOfPin } from "./pin.ts";
 export { type Chunker, chunkTarget, createChunker, maxChunkBytes, type PlannedChunk } from "./plan-batch.ts";
 export {
+  type ChunkHistory,
+  groupRows,
+  isNarrower,
+  isSuspect,
+  provenBy,
+  type RowGroup,
+  readHistory,
+  settledKey,
+} from "./poison.ts";
+export {
   hasVerdictIds,
   layoutSha256,
   type Profile,
@@ -175,6 +185,7 @@ export { engineSideStatuses, isEngineSide, type Status, statuses } from "./statu
 export { type StatusMeaning, statusMeanings } from "./status-meaning.ts";
 export {
   aloneKey,
+  amongKey,
   batchKey,
   batchOfOpenKey,
   checkpointKey,

@@ -89,25 +89,30 @@ export function startKey(batch: string, chunk: number, attempt: string): string 
 export function endKey(batch: string, chunk: number, attempt: string): string {
   return `${chunkPartialPrefix(batch, chunk)}${attempt}.end`;
 }
-/** Put before an attempt sends a row to an engine that works on nothing else. */
+/** Put before a row is sent that was in flight at a death. */
+export function amongKey(batch: string, chunk: number, attempt: string, rowIndex: number): string {
+  return `${chunkPartialPrefix(batch, chunk)}${attempt}.among-${rowIndex}`;
+}
+/** The same where its engine works on nothing else. */
 export function aloneKey(batch: string, chunk: number, attempt: string, rowIndex: number): string {
   return `${chunkPartialPrefix(batch, chunk)}${attempt}.alone-${rowIndex}`;
 }
 
-/** What a key below partial/ says; `n` is a checkpoint's number or an alone marker's row_index, else 0. */
+/** What a key below partial/ says; `n` is a checkpoint's number or an among or alone marker's row_index, else 0. */
 export interface PartialFile {
   readonly chunk: number;
   readonly attempt: string;
-  readonly kind: "rows" | "start" | "end" | "alone";
+  readonly kind: "rows" | "start" | "end" | "among" | "alone";
   readonly n: number;
 }
 
 /** Null when it is none of ours. */
 export function readPartialKey(key: string): PartialFile | null {
-  const match = /\/partial\/(\d{6})\/([0-9a-f]{16})(?:-(\d{6})\.jsonl\.gz|\.(start|end)|\.alone-(\d{1,16}))$/.exec(key);
+  const match =
+    /\/partial\/(\d{6})\/([0-9a-f]{16})(?:-(\d{6})\.jsonl\.gz|\.(start|end)|\.(among|alone)-(\d{1,16}))$/.exec(key);
   if (match === null) return null;
-  const [, chunk, attempt = "", seq, marker, row] = match;
-  const kind = seq !== undefined ? "rows" : row !== undefined ? "alone" : (marker as "start" | "end");
+  const [, chunk, attempt = "", seq, marker, naming, row] = match;
+  const kind = seq === undefined ? ((marker ?? naming) as Exclude<PartialFile["kind"], "rows">) : "rows";
   return { chunk: Number(chunk), attempt, kind, n: Number(seq ?? row ?? 0) };
 }
 

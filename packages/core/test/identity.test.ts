@@ -335,6 +335,10 @@ describe("identity: names in a root", () => {
     ],
     startKey: [storeKeys.startKey(batch, 123, attempt), "demo-0123456789abcdef/partial/000123/00112233445566ff.start"],
     endKey: [storeKeys.endKey(batch, 123, attempt), "demo-0123456789abcdef/partial/000123/00112233445566ff.end"],
+    amongKey: [
+      storeKeys.amongKey(batch, 123, attempt, 31_500),
+      "demo-0123456789abcdef/partial/000123/00112233445566ff.among-31500",
+    ],
     aloneKey: [
       storeKeys.aloneKey(batch, 123, attempt, 31_500),
       "demo-0123456789abcdef/partial/000123/00112233445566ff.alone-31500",

@@ -1,22 +1,14 @@
 import { setMaxListeners } from "node:events";
 import { setTimeout } from "node:timers/promises";
 import { AssayError, type EngineOutcome, type PromptPrefix } from "@assay/core";
+import { createAloneLine } from "./alone-line.ts";
 import type { EngineClient } from "./engine-client.ts";
-import type { EnginePool, EngineSlot } from "./port.ts";
+import type { EnginePool, EngineSlot, Fate } from "./port.ts";
 import { createPrefixHomes, shares } from "./prefix-homes.ts";
-import {
-  isAtHardLimit,
-  limitAfterAnswer,
-  limitAfterLook,
-  limitAfterLoss,
-  noProxyLimit,
-  type ProxyLimit,
-} from "./proxy-limit.ts";
+import { inSeconds, isAtHardLimit, limitAfterAnswer, limitAfterLoss, noProxyLimit } from "./proxy-limit.ts";
 import { capAfterAnswer, capAfterRefusal, noCap, type RateCap } from "./rate-cap.ts";
 import type { TakeBack } from "./take-back.ts";
-
-/** Pauses between looks at an engine that was lost: soon at first, since most losses are one cut connection. */
-const lookAgainMs = { first: 100, most: 5_000 } as const;
+import { type LostEngine, waitUntilBack } from "./wait-until-back.ts";
 
 /** A row's prefix draws it to its home while that has at most this many times its fair share of the rows in flight. */
 const mostShare = 1.25;
@@ -25,19 +17,17 @@ const lookedThrough = 512;
 /** A row may be overtaken by this many times the slots of the pool, then it is served first: a few answers' time. */
 const patience = 4;
 
-interface Engine {
-  readonly client: EngineClient;
+interface Engine extends LostEngine {
   inFlight: number;
   limit: number;
   cap: RateCap;
   /** requests so far */
   sent: number;
   down: boolean;
-  /** it was given up: answering is not enough to be taken back */
-  doubted: boolean;
-  proxy: ProxyLimit;
-  /** raised whenever it cannot be said any more that the process is the one that it was */
-  epoch: number;
+  /** one row has it for itself, or waits for it to be empty */
+  alone: boolean;
+  /** of its last loss */
+  fate: Promise<Fate>;
   /** what is in flight there: ended when the engine is given up */
   readonly running: Set<AbortController>;
 }
@@ -98,14 +88,17 @@ export function createEnginePool(options: {
       cap: noCap,
       sent: 0,
       down: false,
+      alone: false,
       doubted: false,
       proxy: noProxyLimit(options.leastCutMs),
       epoch: 0,
+      fate: unknown,
       running: new Set(),
     }),
   );
   // in the order of asking
   const waiters = new Set<Waiter>();
+  const aloneLine = createAloneLine(engines, isOpen);
   const drained = new Set<{ rows: number; tell: () => void }>();
   const fences = new Map<string, Map<string, string>>();
   const homes = createPrefixHomes<Engine>();
@@ -114,7 +107,7 @@ export function createEnginePool(options: {
   setMaxListeners(0, closing.signal);
 
   function hasSlot(engine: Engine): boolean {
-    return !engine.down && engine.inFlight < slotsOf(engine);
+    return !engine.down && !engine.alone && engine.inFlight < slotsOf(engine);
   }
 
   function isOpen(engine: Engine, batch: string): boolean {
@@ -182,6 +175,7 @@ export function createEnginePool(options: {
 
   /** Serves who waits until no slot is left for any of them. */
   function serve(): void {
+    aloneLine.serve();
     for (let next = nextInLine(); next !== null; next = nextInLine()) {
       for (const waiter of waiters) {
         if (waiter === next.waiter) break;
@@ -192,7 +186,7 @@ export function createEnginePool(options: {
     for (const one of drained) if (waiters.size < one.rows) one.tell();
   }
 
-  function slotOn(engine: Engine, prefix: PromptPrefix | undefined): EngineSlot {
+  function slotOn(engine: Engine, prefix: PromptPrefix | undefined, isAlone = false): EngineSlot {
     let held = true;
     let answeredIn: number | null = null;
     engine.inFlight += 1;
@@ -231,10 +225,12 @@ export function createEnginePool(options: {
           signal.removeEventListener("abort", stop);
         }
       },
+      fate: () => engine.fate,
       release() {
         if (!held) return;
         held = false;
         engine.inFlight -= 1;
+        if (isAlone) engine.alone = false;
         serve();
       },
     };
@@ -243,48 +239,16 @@ export function createEnginePool(options: {
   function lost(engine: Engine, why: string): void {
     if (engine.down || closing.signal.aborted) return;
     engine.down = true;
-    void waitUntilBack(engine, why);
-  }
-
-  /** A proxy's limit is got around by streaming; one that holds for streams, too, is the rows' own from then on. */
-  function noteLosses(engine: Engine, lives: boolean): void {
-    const before = engine.proxy;
-    engine.proxy = limitAfterLook(before, lives);
-    const { foundMs, isHard } = engine.proxy;
-    if (foundMs === null || (foundMs === before.foundMs && isHard === before.isHard)) return;
-    if (!isHard) engine.client.streamFromNowOn();
-    const what = `engine ${engine.client.origin} lives, yet three answers were cut after ${seconds(foundMs)} s`;
-    options.onWarning(
-      isHard
-        ? `${what}, though streamed: rows that take longer fail; raise the limit of the proxy in front of it`
-        : `${what}: a proxy's limit; its answers are streamed from now on`,
-    );
-  }
-
-  async function waitUntilBack(engine: Engine, why: string): Promise<void> {
-    let said = false;
-    let isOther = false;
-    for (let pauseMs: number = lookAgainMs.first; ; pauseMs = Math.min(pauseMs * 2, lookAgainMs.most)) {
-      try {
-        await sleep(pauseMs, closing.signal);
-      } catch {
-        return;
-      }
-      const { doubted } = engine;
-      const found = await options.look(engine.client, doubted);
-      if (found !== "same" && !isOther) engine.epoch += 1;
-      if (!isOther) noteLosses(engine, found !== "away");
-      isOther ||= found !== "same";
-      // given up while it was looked at: once more, and closer
-      if (engine.doubted && !doubted) continue;
-      if (found !== "away") break;
-      if (!said) options.onWarning(`engine ${engine.client.origin} is away (${why}); its rows wait or go elsewhere`);
-      said = true;
-    }
-    if (said) options.onWarning(`engine ${engine.client.origin} is back`);
-    engine.down = false;
-    engine.doubted = false;
-    serve();
+    // a row that waited for this one to be empty may find another
+    aloneLine.serve();
+    const { look, onWarning } = options;
+    engine.fate = waitUntilBack(engine, why, { look, onWarning, sleep, signal: closing.signal }).then((fate) => {
+      if (fate === null) return unknown;
+      engine.down = false;
+      engine.doubted = false;
+      serve();
+      return fate;
+    });
   }
 
   const pool: EnginePool = {
@@ -325,6 +289,31 @@ export function createEnginePool(options: {
       });
     },
 
+    acquireAlone(batch, signal) {
+      if (signal.aborted) return Promise.reject(stopped());
+      const refusal = allFenced(batch);
+      if (refusal !== null) return Promise.reject(refusal);
+      return new Promise((resolve, reject) => {
+        const leave = aloneLine.stand({
+          batch,
+          give: (given) => {
+            signal.removeEventListener("abort", onAbort);
+            resolve(slotOn(given, undefined, true));
+          },
+          refuse: (error) => {
+            signal.removeEventListener("abort", onAbort);
+            reject(error);
+          },
+        });
+        const onAbort = (): void => {
+          leave(stopped());
+          serve();
+        };
+        signal.addEventListener("abort", onAbort, { once: true });
+        serve();
+      });
+    },
+
     get waiting() {
       return waiters.size;
     },
@@ -356,7 +345,8 @@ export function createEnginePool(options: {
       fenced.set(origin, reason);
       const refusal = allFenced(batch);
       if (refusal === null) return;
-      for (const waiter of waiters) if (waiter.batch === batch) waiter.refuse(refusal);
+      for (const waiter of [...waiters]) if (waiter.batch === batch) waiter.refuse(refusal);
+      aloneLine.refuse(refusal, batch);
       serve();
     },
 
@@ -366,7 +356,8 @@ export function createEnginePool(options: {
 
     async close() {
       closing.abort();
-      for (const waiter of waiters) waiter.refuse(stopped());
+      for (const waiter of [...waiters]) waiter.refuse(stopped());
+      aloneLine.refuse(stopped());
     },
   };
 
@@ -403,6 +394,9 @@ function slotsOf({ limit, cap }: Engine): number {
   return Math.min(limit, Math.floor(cap.rows));
 }
 
+/** Whoever closes the pool does not hear what became of an engine. */
+const unknown: Promise<Fate> = new Promise(() => {});
+
 /** The ids of one process in the prompt of another: two templates or two models in one row. */
 const straddles: EngineOutcome = {
   ok: false,
@@ -415,12 +409,8 @@ const straddles: EngineOutcome = {
 };
 
 function cutByProxy(afterMs: number): EngineOutcome {
-  const message = `cut after ${seconds(afterMs)} s by a proxy in front of the engine`;
+  const message = `cut after ${inSeconds(afterMs)} s by a proxy in front of the engine`;
   return { ok: false, failure: { kind: "deadline", status: null, message, retryAfterMs: null } };
-}
-
-function seconds(ms: number): string {
-  return (ms / 1_000).toFixed(ms < 10_000 ? 1 : 0);
 }
 
 function stopped(): AssayError {

@@ -1,1 +1,1 @@
-export type { EngineFacts, EnginePool, EngineSlot } from "./port.ts";
+export type { EngineFacts, EnginePool, EngineSlot, Fate } from "./port.ts";

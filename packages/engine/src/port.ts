@@ -1,5 +1,8 @@
 import type { EngineOutcome, EngineRequest, Pin, PromptPrefix, ReadWay, ServerForm } from "@assay/core";
 
+/** What became of an engine that was lost: the same process goes on, or it (or what was in flight there) is gone. */
+export type Fate = "lives" | "died";
+
 /**
  * The engines of a worker. A pool limits how many rows are in flight per engine over all chunks of the worker, and
  * picks the engine for each row.
@@ -16,6 +19,13 @@ export interface EnginePool {
    * Rejects with E_ABORTED when the signal aborts, and with E_ENGINES_FENCED when every engine is fenced for the batch.
    */
   acquire(batch: string, signal: AbortSignal, prefix?: PromptPrefix): Promise<EngineSlot>;
+
+  /**
+   * A slot on an engine that works on nothing else and is sent nothing else until it is released: waits for what is in
+   * flight there to end. Of engines that are not down and not fenced for the batch, the one with the fewest rows. It
+   * knows of this pool's rows only: where several workers share an engine, nobody is alone. Rejects as `acquire` does.
+   */
+  acquireAlone(batch: string, signal: AbortSignal): Promise<EngineSlot>;
 
   /** Rows that wait for a slot now. */
   readonly waiting: number;
@@ -44,6 +54,11 @@ export interface EngineSlot {
    * An engine that was lost takes no more rows until it answers again.
    */
   complete(request: EngineRequest, options: { signal: AbortSignal; deadlineMs: number }): Promise<EngineOutcome>;
+  /**
+   * After `complete` said `lost`: what became of the engine, once rows may go there again; that may take as long as a
+   * restart. Never resolves when the pool is closed before.
+   */
+  fate(): Promise<Fate>;
   /** Gives the slot back. Further calls do nothing. */
   release(): void;
 }

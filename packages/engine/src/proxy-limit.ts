@@ -56,3 +56,8 @@ export function limitAfterLook(limit: ProxyLimit, lives: boolean): ProxyLimit {
 export function isAtHardLimit({ isHard, foundMs }: ProxyLimit, afterMs: number): boolean {
   return isHard && foundMs !== null && Math.abs(afterMs - foundMs) <= slack(foundMs);
 }
+
+/** For people. */
+export function inSeconds(ms: number): string {
+  return (ms / 1_000).toFixed(ms < 10_000 ? 1 : 0);
+}

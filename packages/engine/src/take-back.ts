@@ -5,10 +5,10 @@ import { type EngineReport, probeEngine, servedModels } from "./probe-engine.ts"
 import { processStart } from "./read-metrics.ts";
 
 /**
- * What a look at a lost engine found: the very process that was lost, another one (or one that cannot be told) which
- * passed the whole probe again, or none that rows may go to.
+ * What a look at a lost engine found: the very process that was lost, another one which passed the whole probe again, one
+ * that passed it and cannot be told from the one that was lost, or none that rows may go to.
  */
-export type Look = "same" | "back" | "away";
+export type Look = "same" | "back" | "untold" | "away";
 
 export interface TakeBack {
   /** What an engine has to be again when it comes back. */
@@ -105,7 +105,8 @@ export function createTakeBack(options: { signal: AbortSignal; onWarning: (text:
       const why = await whatIsWrong(client).catch((error: Error) => error.message);
       if (why === null && (!isTold || (await processOf(client)) === process)) {
         refused.delete(origin);
-        if (isTold) processes.set(origin, process);
+        if (!isTold) return "untold";
+        processes.set(origin, process);
         return "back";
       }
       if (why === null || options.signal.aborted) return "away";

@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import type { EngineOutcome, PromptPrefix, ReadRequest } from "@assay/core";
+import type { AssayError, EngineOutcome, PromptPrefix, ReadRequest } from "@assay/core";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { EngineClient } from "../src/engine-client.ts";
@@ -73,6 +73,41 @@ describe("slots", () => {
     slots[1]?.release();
     expect((await fifth).origin).toBe("b");
     expect(pool.waiting).toBe(0);
+  });
+
+  test("alone: waits for the engine to be empty, nothing else is sent there meanwhile, and others go on after it", async () => {
+    const pool = open(["a", "b"], 3);
+    const [first, second] = [await pool.acquire("x", never), await pool.acquire("x", never)];
+    const third = await pool.acquire("x", never);
+    expect([first, second, third].map(({ origin }) => origin)).toEqual(["a", "b", "a"]);
+    const alone = pool.acquireAlone("x", never);
+    expect(await now(alone)).toBe("waits");
+    // b has a free slot and is kept free
+    expect((await pool.acquire("x", never)).origin).toBe("a");
+    const other = pool.acquireAlone("x", new AbortController().signal);
+    second.release();
+    const slot = await alone;
+    expect(slot.origin).toBe("b");
+    // the second one keeps a free
+    const waiting = pool.acquire("x", never);
+    expect(await now(waiting)).toBe("waits");
+    expect(await now(other)).toBe("waits");
+    slot.release();
+    expect((await waiting).origin).toBe("b");
+    first.release();
+  });
+
+  test("alone: who stops waiting leaves the engine to others", async () => {
+    const pool = open(["a"], 2);
+    const held = await pool.acquire("x", never);
+    const stop = new AbortController();
+    const alone = pool.acquireAlone("x", stop.signal).catch((error: AssayError) => error.code);
+    const behind = pool.acquire("x", never);
+    expect(await now(behind)).toBe("waits");
+    stop.abort();
+    expect(await alone).toBe("E_ABORTED");
+    expect((await behind).origin).toBe("a");
+    held.release();
   });
 
   test("a slot that is given back twice counts once", async () => {

@@ -161,7 +161,7 @@ describe("the process behind a URL", () => {
         answering(() => at++),
         false,
       ),
-    ).toBe("back");
+    ).toBe("untold");
   });
 
   test("that is replaced while it is looked at is looked at again", async () => {
@@ -183,13 +183,13 @@ describe("the process behind a URL", () => {
         answering(() => null),
         false,
       ),
-    ).toBe("back");
+    ).toBe("untold");
     expect(
       await look(
         answering(() => null),
         false,
       ),
-    ).toBe("back");
+    ).toBe("untold");
   });
 
   /** A healthy engine whose process began when `startedAt` says. */

@@ -1,4 +1,13 @@
-import { type BatchFile, endKey, isAssayError, type PartialFile, shardKey, startKey } from "@assay/core";
+import {
+  aloneKey,
+  amongKey,
+  type BatchFile,
+  endKey,
+  isAssayError,
+  type PartialFile,
+  shardKey,
+  startKey,
+} from "@assay/core";
 import type { ObjectStore } from "@assay/store";
 import { listPartial } from "./read-partial.ts";
 import { waitForStore } from "./wait-for-store.ts";
@@ -7,13 +16,22 @@ import { waitForStore } from "./wait-for-store.ts";
 export interface ChunkAttempt {
   /** 16 random hex digits */
   readonly id: string;
+  /** attempts that had begun before this one was thought of */
+  readonly elders: ReadonlySet<string>;
   /**
-   * Puts `.start`, then looks who else has begun. Called before each row is sent, done once: a chunk that waits for an
-   * engine has not begun. Rejects with E_ABORTED.
+   * Puts `.start`, then looks who else has begun: what stands in partial/ then. Called before each row is sent, done
+   * once: a chunk that waits for an engine has not begun. Rejects with E_ABORTED.
    */
-  begin(): Promise<void>;
+  begin(): Promise<readonly PartialFile[]>;
+  /** Names a row, before it is sent, as one that may be to blame for the next death. Rejects with E_ABORTED. */
+  name(row: number, as: "among" | "alone"): Promise<void>;
   /** Whether somebody else has begun the chunk since, or committed it. False where the store does not say. */
   isOvertaken(): Promise<boolean>;
+  /**
+   * The same, and stricter: whether anybody who is no elder has begun and not ended. Of two that begin at the same
+   * moment both may find themselves followed.
+   */
+  isFollowed(): Promise<boolean>;
   /** Puts `.end` where `.start` may stand: the attempt is given up, and nothing died. Never rejects. */
   end(): Promise<void>;
 }
@@ -27,31 +45,44 @@ export function startAttempt(
   wait: Parameters<typeof waitForStore>[1],
 ): ChunkAttempt {
   const { batch } = of.file;
-  let known = startsIn(of.found);
-  let begun: Promise<void> | null = null;
+  const elders = attemptsIn(of.found, "start");
+  let known = elders;
+  let begun: Promise<readonly PartialFile[]> | null = null;
 
   /** Of two that begin at once at least the later one sees the other: then not both can take the other for the newer. */
-  async function putStart(): Promise<void> {
+  async function putStart(): Promise<readonly PartialFile[]> {
     await waitForStore(() => store.putIfAbsent(startKey(batch, of.chunk, of.id), nothing), wait);
-    known = startsIn(await waitForStore(() => listPartial(store, batch, of.chunk), wait));
+    const files = await waitForStore(() => listPartial(store, batch, of.chunk), wait);
+    known = attemptsIn(files, "start");
+    return files;
+  }
+
+  /** Whether the shard is there, or an attempt that `matters`. */
+  async function isPassedBy(matters: (id: string, ended: ReadonlySet<string>) => boolean): Promise<boolean> {
+    try {
+      if ((await store.head(shardKey(batch, of.chunk))) !== null) return true;
+      const files = await listPartial(store, batch, of.chunk);
+      const ended = attemptsIn(files, "end");
+      return [...attemptsIn(files, "start")].some((id) => id !== of.id && matters(id, ended));
+    } catch (error) {
+      if (isAssayError(error)) return false;
+      throw error;
+    }
   }
 
   return {
     id: of.id,
+    elders,
     begin() {
       begun ??= putStart();
       return begun;
     },
-    async isOvertaken() {
-      try {
-        if ((await store.head(shardKey(batch, of.chunk))) !== null) return true;
-        const starts = startsIn(await listPartial(store, batch, of.chunk));
-        return [...starts].some((id) => id !== of.id && !known.has(id));
-      } catch (error) {
-        if (isAssayError(error)) return false;
-        throw error;
-      }
+    async name(row, as) {
+      const key = as === "alone" ? aloneKey : amongKey;
+      await waitForStore(() => store.putIfAbsent(key(batch, of.chunk, of.id, row), nothing), wait);
     },
+    isOvertaken: () => isPassedBy((id) => !known.has(id)),
+    isFollowed: () => isPassedBy((id, ended) => !elders.has(id) && !ended.has(id)),
     async end() {
       if (begun === null) return;
       // where the store is away it counts as a death, which costs width and no row
@@ -60,6 +91,6 @@ export function startAttempt(
   };
 }
 
-function startsIn(files: readonly PartialFile[]): Set<string> {
-  return new Set(files.filter(({ kind }) => kind === "start").map(({ attempt }) => attempt));
+function attemptsIn(files: readonly PartialFile[], kind: PartialFile["kind"]): ReadonlySet<string> {
+  return new Set(files.filter((file) => file.kind === kind).map(({ attempt }) => attempt));
 }

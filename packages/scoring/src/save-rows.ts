@@ -17,6 +17,8 @@ import type { Spool } from "./spool.ts";
 /** Finished rows are in the store at the latest when so many wait, or the first of them has waited so long (P3). */
 export const saveAtRows = 64;
 export const saveEveryMs = 30_000;
+/** While a row that has to be saved before the next one is sent waits for a store that is away. */
+const saveAgainMs = 1_000;
 
 /** Puts the finished rows of one attempt at a chunk into the store, a checkpoint at a time. */
 export interface RowSaver {
@@ -24,6 +26,13 @@ export interface RowSaver {
   add(row: ResultRow): void;
   /** Puts what is not in the store yet. Never rejects: what cannot be put is tried again, or told to `onError`. */
   save(): Promise<void>;
+  /**
+   * Adds a row and saves it, whatever it ended in, so that the next death is not laid to it. A store that is away is
+   * waited for until the signal aborts.
+   */
+  saveNow(row: ResultRow, signal: AbortSignal): Promise<void>;
+  /** Saves until nothing is left or the signal aborts. */
+  saveAll(signal: AbortSignal): Promise<void>;
   /** Resolves when nothing is put any more. */
   close(): Promise<void>;
 }
@@ -108,6 +117,10 @@ export function saveRows(
     if (before !== null) await spool?.drop(before);
   }
 
+  async function saveAll(signal: AbortSignal): Promise<void> {
+    for (await save(); unsaved.length > 0 && !signal.aborted; await save()) await clock.sleep(saveAgainMs, signal);
+  }
+
   function saveLater(): void {
     if (timer !== null || closing.signal.aborted) return;
     const own = new AbortController();
@@ -124,6 +137,12 @@ export function saveRows(
       else saveLater();
     },
     save,
+    saveNow(row, signal) {
+      left -= 1;
+      unsaved.push(row);
+      return saveAll(signal);
+    },
+    saveAll,
     async close() {
       closing.abort();
       timer?.abort();

@@ -1,18 +1,30 @@
 import { gunzipSync, gzipSync } from "node:zlib";
-import { AssayError, type BatchFile, chunkPartialPrefix, type ResultRow, readPartialKey, shardKey } from "@assay/core";
+import {
+  AssayError,
+  aloneKey,
+  type BatchFile,
+  chunkPartialPrefix,
+  type ResultRow,
+  readPartialKey,
+  shardKey,
+  startKey,
+} from "@assay/core";
 import { decodeShard, encodeShard } from "@assay/datasets";
 import { type ManualClock, manualClock, memoryStore } from "@assay/testkit";
-import { describe, expect, test } from "@jest/globals";
+import { describe, expect, jest, test } from "@jest/globals";
 import type { BatchContext } from "../src/batch-context.ts";
 import type { Clock } from "../src/clock.ts";
 import { pinBatch } from "../src/pin-batch.ts";
 import { saveAtRows, saveEveryMs } from "../src/save-rows.ts";
 import { scoreChunk } from "../src/score-chunk.ts";
 import { verifyBatch } from "../src/verify-batch.ts";
-import { contextOf, pin, record, submit } from "./build-batch.ts";
+import { type Changed, contextOf, pin, record, submit } from "./build-batch.ts";
 import { type Befalls, faultyStore, type StoreOperation } from "./faulty-store.ts";
 import { turn, until } from "./immediate-clock.ts";
 import { type Ask, type Say, scriptedPool } from "./scripted-pool.ts";
+
+// chunks of 256 rows on a machine that does other things, too
+jest.setTimeout(60_000);
 
 type Memory = ReturnType<typeof memoryStore>;
 
@@ -21,9 +33,9 @@ const chunkOf = (rows: number): string =>
   `${record(0, { principles: Array.from({ length: rows }, (_, k) => `p${k}`) })}\n`;
 
 /** A chunk that can be attempted several times, each attempt on a clock that a test moves and on engines of its own. */
-async function open(text: string) {
+async function open(text: string, changed: Changed = {}) {
   const store = memoryStore();
-  const file = await submit(store, text, { maxBad: 1 });
+  const file = await submit(store, text, { maxBad: 1, ...changed });
   await pinBatch(store, file.batch, pin);
   const clock = manualClock();
   return { store, file, clock };
@@ -37,6 +49,8 @@ function attempt(
     befalls?: (operation: StoreOperation) => Befalls;
     error?: AssayError;
     slots?: number;
+    origins?: readonly string[];
+    before?: (ask: Ask) => Promise<void>;
     yes?: (row: string, draw: number) => number;
   } = {},
 ) {
@@ -45,8 +59,14 @@ function attempt(
   const abort = new AbortController();
   let away = 0;
   let refuse = (): void => {};
-  const { slots = 1_000, yes } = options;
-  const pool = scriptedPool({ script, slots, ...(yes === undefined ? {} : { yes }) });
+  const { slots = 1_000, yes, origins, before } = options;
+  const pool = scriptedPool({
+    script,
+    slots,
+    ...(yes === undefined ? {} : { yes }),
+    ...(origins === undefined ? {} : { origins }),
+    ...(before === undefined ? {} : { before }),
+  });
   const faulty = faultyStore(
     store,
     options.befalls ?? (() => null),
@@ -166,12 +186,12 @@ describe("checkpoints: the next attempt", () => {
     const a = half(0.9);
     await until(() => a.pool.inFlight() === 1);
     const b = half(0.2);
-    await until(() => b.pool.inFlight() === 1);
+    await until(() => b.chats().length === 3);
     b.stop.abort();
     await b.ended;
     a.stop.abort();
     await a.ended;
-    expect(partial(chunk.store, chunk.file)).toHaveLength(2);
+    expect(partial(chunk.store, chunk.file)).toHaveLength(3);
     const third = attempt(chunk, () => "verdict");
     expect(await third.ended).toMatchObject({ kind: "committed", saved: 2 });
     // attempt ids count up: the first in key order is a's
@@ -368,14 +388,15 @@ describe("a lease that is refused", () => {
   test("with a younger attempt in the store: saves what has finished, stops, and the younger one goes on", async () => {
     const { chunk, one } = await hanging();
     const two = attempt(chunk, () => "hang");
-    await until(() => two.pool.inFlight() === 4);
+    // the older one has not ended: it counts as a death
+    await until(() => two.pool.inFlight() === 1);
     one.refuse();
     expect(await one.ended).toEqual({ kind: "overtaken" });
     expect(partial(chunk.store, chunk.file)).toHaveLength(1);
     // the younger one's lease is refused, too: the older one that it knew of is no reason to stop
     two.refuse();
     await turns(20);
-    expect(two.pool.inFlight()).toBe(4);
+    expect(two.pool.inFlight()).toBe(1);
     two.stop.abort();
     await two.ended;
     expect(await attempt(chunk, () => "verdict").ended).toMatchObject({ kind: "committed", saved: 2 });
@@ -387,7 +408,8 @@ describe("a lease that is refused", () => {
     await turns(20);
     expect(one.pool.inFlight()).toBe(2);
     const two = attempt(chunk, () => "hang");
-    await until(() => two.pool.inFlight() === 4);
+    // the older one has not ended: it counts as a death
+    await until(() => two.pool.inFlight() === 1);
     await chunk.clock.advance(saveEveryMs);
     expect(await one.ended).toEqual({ kind: "overtaken" });
     two.stop.abort();
@@ -409,7 +431,8 @@ describe("a lease that is refused", () => {
     });
     await until(() => one.pool.inFlight() === 2);
     const two = attempt(chunk, () => "hang");
-    await until(() => two.pool.inFlight() === 4);
+    // the older one has not ended: it counts as a death
+    await until(() => two.pool.inFlight() === 1);
     away = true;
     one.refuse();
     await turns(20);
@@ -417,5 +440,156 @@ describe("a lease that is refused", () => {
     one.abort.abort();
     two.abort.abort();
     await Promise.all([one.ended, two.ended]);
+  });
+});
+
+describe("poison", () => {
+  const failed = async (chunk: { store: Memory; file: BatchFile }) =>
+    (await shard(chunk.store, chunk.file))
+      .filter(({ status }) => status !== "ok")
+      .map(({ row_index, status, reward, error_code }) => [row_index, status, reward, error_code]);
+
+  test.each([
+    [256, 0],
+    [256, 131],
+    [256, 255],
+    [16, 8],
+    [1, 0],
+  ])("of %i rows row %i kills every engine: quarantined within 5 deaths, the others are ok", async (rows, guilty) => {
+    const chunk = await open(chunkOf(rows));
+    const one = attempt(chunk, (ask) => (number(ask) === guilty ? "dies" : "verdict"), { slots: 64 });
+    expect(await one.ended).toMatchObject({ kind: "committed", rows, ok: rows - 1 });
+    expect(one.pool.deaths()).toBeLessThanOrEqual(5);
+    expect(await failed(chunk)).toEqual([[guilty, "quarantined", null, "E_QUARANTINED"]]);
+    expect(await verifyBatch({ store: chunk.store, decodeShard }, chunk.file.batch)).toMatchObject({ broken: null });
+    // of the others few go alone: those that were in flight at the third death
+    const lone = [...chunk.store.objects.keys()].filter((key) => key.includes(".alone-"));
+    expect(lone.length).toBeLessThanOrEqual(8);
+  });
+
+  test("a result of a lone row is in the store before the next one is sent", async () => {
+    const chunk = await open(chunkOf(16));
+    const unsaved: string[] = [];
+    let lastLone: number | null = null;
+    const one = attempt(chunk, (ask) => {
+      const keys = [...chunk.store.objects.keys()];
+      const isAlone = keys.some((key) => key.endsWith(`.alone-${number(ask)}`));
+      if (ask.kind === "chat" && isAlone && lastLone !== null && lastLone !== number(ask) && lastLone !== 5) {
+        const saved = partial(chunk.store, chunk.file).flatMap((key) => rowsIn(chunk.store, key));
+        if (!saved.includes(lastLone)) unsaved.push(ask.row);
+      }
+      if (isAlone) lastLone = number(ask);
+      return number(ask) === 5 ? "dies" : "verdict";
+    });
+    expect(await one.ended).toMatchObject({ kind: "committed", ok: 15 });
+    expect(lastLone).not.toBeNull();
+    expect(unsaved).toEqual([]);
+  });
+
+  test("two rows that kill: both are quarantined, no other", async () => {
+    const chunk = await open(chunkOf(64));
+    const one = attempt(chunk, (ask) => ([7, 40].includes(number(ask)) ? "dies" : "verdict"), { slots: 64 });
+    expect(await one.ended).toMatchObject({ kind: "committed", ok: 62 });
+    expect((await failed(chunk)).map(([row, status]) => [row, status])).toEqual([
+      [7, "quarantined"],
+      [40, "quarantined"],
+    ]);
+    expect(one.pool.deaths()).toBeLessThanOrEqual(8);
+  });
+
+  test("what an engine did to a lone row is no death and no result: it is asked again", async () => {
+    const chunk = await open(chunkOf(20));
+    const rejected = new Set<string>();
+    const isAlone = (ask: Ask): boolean =>
+      [...chunk.store.objects.keys()].some((key) => key.endsWith(`.alone-${number(ask)}`));
+    const one = attempt(chunk, (ask) => {
+      if (number(ask) === 3) return "dies";
+      if (!isAlone(ask) || rejected.has(ask.row)) return "verdict";
+      rejected.add(ask.row);
+      return "rejected";
+    });
+    expect(await one.ended).toMatchObject({ kind: "committed", ok: 19 });
+    expect(rejected.size).toBeGreaterThan(0);
+    expect((await failed(chunk)).map(([row]) => row)).toEqual([3]);
+  });
+
+  test("samples of a row that may kill go one after another, and its deaths are one row's", async () => {
+    const chunk = await open(chunkOf(16), { batch: { samples: 3 } });
+    const together: number[] = [];
+    const running = new Map<string, number>();
+    const isNamed = (ask: Ask): boolean =>
+      [...chunk.store.objects.keys()].some((key) => key.endsWith(`.among-${number(ask)}`));
+    const one = attempt(chunk, (ask) => (number(ask) === 5 ? "dies" : "verdict"), {
+      origins: ["http://a", "http://b", "http://c"],
+      before: async (ask) => {
+        running.set(ask.row, (running.get(ask.row) ?? 0) + 1);
+        await turn();
+        if (isNamed(ask)) together.push(running.get(ask.row) ?? 0);
+        running.set(ask.row, (running.get(ask.row) ?? 1) - 1);
+      },
+    });
+    expect(await one.ended).toMatchObject({ kind: "committed", rows: 16, ok: 15 });
+    expect((await failed(chunk)).map(([row, status]) => [row, status])).toEqual([[5, "quarantined"]]);
+    // at first the three samples meet three engines; from then on one death each
+    expect(one.pool.deaths()).toBeLessThanOrEqual(3 + 3);
+    expect(Math.max(...together)).toBe(1);
+  });
+});
+
+describe("a connection that is cut while its engine lives", () => {
+  test.each([3, 50])("%i times is no death: the row is asked again, and nothing is narrowed", async (most) => {
+    const chunk = await open(chunkOf(4));
+    let cuts = 0;
+    const one = attempt(chunk, (ask) => {
+      if (number(ask) !== 1 || cuts === most) return "verdict";
+      cuts += 1;
+      return "lost";
+    });
+    expect(await one.ended).toMatchObject({ kind: "committed", rows: 4, ok: 4 });
+    const names = [...chunk.store.objects.keys()].filter((key) => key.includes("/partial/"));
+    expect(names).toEqual([expect.stringMatching(/\.start$/)]);
+  });
+});
+
+describe("an attempt that lives beside another", () => {
+  /** Whoever begins here finds one row, and one death of another worker. */
+  async function lone() {
+    const chunk = await open(chunkOf(1));
+    const { batch } = chunk.file;
+    await chunk.store.putIfAbsent(startKey(batch, 0, "f".repeat(16)), new Uint8Array());
+    return chunk;
+  }
+  const aloneOf = ({ objects }: Memory): number => [...objects.keys()].filter((key) => key.includes(".alone-")).length;
+
+  test("makes way when it is alone with its row: any number of wipes condemn nobody", async () => {
+    const chunk = await lone();
+    const living = [];
+    for (let n = 1; n <= 5; n += 1) {
+      living.push(attempt(chunk, () => "hang"));
+      for (let turns = 0; turns < 20; turns += 1) await turn();
+    }
+    // from the third on they wait and see whether the ones before are alive
+    expect(aloneOf(chunk.store)).toBe(2);
+    const last = attempt(chunk, () => "verdict");
+    for (let turns = 0; turns < 20; turns += 1) await turn();
+    for (let n = 0; n < 10; n += 1) await chunk.clock.advance(30_000);
+    expect(await Promise.all(living.map(({ ended }) => ended))).toEqual(Array(5).fill({ kind: "overtaken" }));
+    expect(await last.ended).toMatchObject({ kind: "committed", ok: 1 });
+  });
+
+  test("two that died alone with the row are waited for, and then it is asked no more", async () => {
+    const chunk = await lone();
+    for (const id of ["d", "e"]) {
+      await chunk.store.putIfAbsent(startKey(chunk.file.batch, 0, id.repeat(16)), new Uint8Array());
+      await chunk.store.putIfAbsent(aloneKey(chunk.file.batch, 0, id.repeat(16), 0), new Uint8Array());
+    }
+    const one = attempt(chunk, () => "verdict");
+    await chunk.clock.untilSleeping(1);
+    await chunk.clock.advance(89_999);
+    expect(partial(chunk.store, chunk.file)).toEqual([]);
+    expect(chunk.store.objects.has(shardKey(chunk.file.batch, 0))).toBe(false);
+    await chunk.clock.advance(1);
+    expect(await one.ended).toMatchObject({ kind: "committed", rows: 1, ok: 0 });
+    expect(one.pool.log).toEqual([]);
   });
 });

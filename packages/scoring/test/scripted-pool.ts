@@ -23,6 +23,8 @@ export interface ScriptedPool extends EnginePool {
   readonly fences: () => string[];
   /** rows that hold a slot now */
   readonly inFlight: () => number;
+  /** processes of engines that have ended so far */
+  readonly deaths: () => number;
 }
 
 /** One request, as a script sees it. */
@@ -41,6 +43,8 @@ export interface Ask {
 export type Say =
   | "verdict"
   | EngineFailureKind
+  /** lost, as is all that is in flight there: the engine's process ends and another one takes its place */
+  | "dies"
   | "hang"
   | Partial<EngineFailureOf>
   | { readonly completion: Partial<Completion> };
@@ -75,7 +79,14 @@ export function scriptedPool(
     yes = yesOf,
     before = turn,
   } = options;
-  const engines = origins.map((origin) => ({ origin, inFlight: 0, down: false }));
+  const engines = origins.map((origin) => ({
+    origin,
+    inFlight: 0,
+    down: false,
+    alone: false,
+    deaths: 0,
+    running: new Set<AbortController>(),
+  }));
   type Engine = (typeof engines)[number];
   const log: Ask[] = [];
   const prefixes: (PromptPrefix | undefined)[] = [];
@@ -87,7 +98,10 @@ export function scriptedPool(
 
   const free = (batch: string): Engine | undefined =>
     engines
-      .filter(({ origin, inFlight, down }) => !down && inFlight < slots && fenced.get(batch)?.has(origin) !== true)
+      .filter(
+        ({ origin, inFlight, down, alone }) =>
+          !down && !alone && inFlight < slots && fenced.get(batch)?.has(origin) !== true,
+      )
       .sort((a, b) => a.inFlight - b.inFlight)[0];
 
   function refusal(batch: string): AssayError | null {
@@ -105,22 +119,37 @@ export function scriptedPool(
 
   function slotOn(engine: Engine, batch: string): EngineSlot {
     let held = true;
+    const bornAt = engine.deaths;
     engine.inFlight += 1;
     return {
       origin: engine.origin,
       async complete(request, { signal }) {
         if (!held) throw new Error("scripted-pool: a request in a slot that was given back");
         const ask = note(request, batch, engine.origin);
+        const dies = new AbortController();
+        engine.running.add(dies);
+        const ends = AbortSignal.any([signal, dies.signal]);
         const say = script(ask);
-        if (say === "hang" && !signal.aborted) {
+        if (say === "hang" && !ends.aborted) {
           await new Promise<void>((resolve) => {
-            signal.addEventListener("abort", () => resolve(), { once: true });
+            ends.addEventListener("abort", () => resolve(), { once: true });
           });
         }
         await before(ask);
+        engine.running.delete(dies);
         if (signal.aborted) return failure("aborted");
-        if (say === "lost" || (typeof say === "object" && "kind" in say && say.kind === "lost")) lose(engine);
-        return answer(ask, say === "hang" ? "verdict" : say);
+        if (dies.signal.aborted) return failure("lost");
+        if (say === "dies") {
+          for (const other of engine.running) other.abort();
+          engine.deaths += 1;
+        }
+        if (say === "dies" || say === "lost" || (typeof say === "object" && "kind" in say && say.kind === "lost"))
+          lose(engine);
+        return answer(ask, say === "hang" ? "verdict" : say === "dies" ? "lost" : say);
+      },
+      fate: async () => {
+        await turn();
+        return engine.deaths === bornAt ? "lives" : "died";
       },
       release() {
         if (!held) return;
@@ -151,7 +180,7 @@ export function scriptedPool(
     return ask;
   }
 
-  function answer(ask: Ask, say: Exclude<Say, "hang">): EngineOutcome {
+  function answer(ask: Ask, say: Exclude<Say, "hang" | "dies">): EngineOutcome {
     if (typeof say === "string" && say !== "verdict") return failure(say);
     if (typeof say === "object" && !("completion" in say)) return failure(say.kind ?? "busy", say.retryAfterMs ?? null);
     const { request, row, nth } = ask;
@@ -167,6 +196,7 @@ export function scriptedPool(
     fences: () =>
       [...fenced].flatMap(([batch, of]) => [...of].map(([origin, reason]) => `${batch} ${origin}: ${reason}`)),
     inFlight: () => engines.reduce((sum, { inFlight }) => sum + inFlight, 0),
+    deaths: () => engines.reduce((sum, { deaths }) => sum + deaths, 0),
     acquire(batch, signal, prefix) {
       prefixes.push(prefix);
       if (signal.aborted) return Promise.reject(new AssayError("E_ABORTED", "stopped"));
@@ -198,6 +228,38 @@ export function scriptedPool(
         waiters.push(waiter);
         serve();
       });
+    },
+    async acquireAlone(batch, signal) {
+      const stopped = (): void => {
+        if (signal.aborted) throw new AssayError("E_ABORTED", "stopped");
+      };
+      const refused = refusal(batch);
+      if (refused !== null) throw refused;
+      let engine = engines.find(({ alone }) => !alone);
+      for (; engine === undefined; engine = engines.find(({ alone }) => !alone)) {
+        stopped();
+        await turn();
+      }
+      const own = engine;
+      own.alone = true;
+      const free = (): void => {
+        own.alone = false;
+        serve();
+      };
+      try {
+        for (stopped(); own.down || own.inFlight > 0; stopped()) await turn();
+      } catch (error) {
+        free();
+        throw error;
+      }
+      const slot = slotOn(own, batch);
+      return {
+        ...slot,
+        release() {
+          slot.release();
+          free();
+        },
+      };
     },
     get waiting() {
       return waiters.length;

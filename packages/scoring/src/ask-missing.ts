@@ -1,0 +1,225 @@
+import { setMaxListeners } from "node:events";
+import {
+  emptyOutcome,
+  groupRows,
+  isAssayError,
+  isBadLine,
+  isNarrower,
+  isSuspect,
+  makeBadRow,
+  makeResultRow,
+  type PromptPrefix,
+  promptPrefix,
+  provenBy,
+  type ResultRow,
+  type Row,
+  type RowGroup,
+  type RowsLine,
+  readHistory,
+  rowsOf,
+} from "@assay/core";
+import type { EngineSlot } from "@assay/engine";
+import { allOrFirstError } from "./all-or-first-error.ts";
+import type { RowPorts } from "./ask-row.ts";
+import type { BatchContext } from "./batch-context.ts";
+import type { ChunkAttempt } from "./chunk-attempt.ts";
+import type { ChunkOptions, ChunkPorts } from "./chunk-ports.ts";
+import { type Gate, openGate } from "./open-gate.ts";
+import type { PartialChunk } from "./read-partial.ts";
+import type { RowSaver } from "./save-rows.ts";
+import { scoreRow } from "./score-row.ts";
+import { throwIfAborted } from "./wait-for-store.ts";
+import type { Losses } from "./watch-losses.ts";
+
+/** Lone attempts look this often who has begun after them. */
+export const lookForFollowersMs = 30_000;
+/** Whoever is alive has ended a lone attempt by then: three looks, however slow the store. */
+const elderSilenceMs = 3 * lookForFollowersMs;
+
+type Group = Pick<RowGroup, "deaths" | "alone">;
+
+export interface Asking {
+  readonly lines: readonly RowsLine[];
+  readonly saved: PartialChunk;
+  readonly attempt: ChunkAttempt;
+  readonly saver: RowSaver;
+  readonly losses: Losses;
+  /** attempts of this very process under which an engine died */
+  readonly dead: ReadonlySet<string>;
+  /** What the chunk's partial/ holds now. */
+  readonly readAgain: () => Promise<PartialChunk>;
+  /** aborted by whoever wants the rows in flight to end */
+  readonly stop: AbortController;
+  /** aborted here when somebody else began meanwhile, so that rows are to be asked more narrowly; nothing was sent then */
+  readonly narrower: AbortController;
+  /** called before a row is named as alone */
+  readonly onAlone: () => void;
+}
+
+/**
+ * The results of all rows in row order. Every row that is asked goes to the saver when it ends. Rows that were in flight
+ * when an engine died are asked a few at a time, in the end one by one on engines that work on nothing else; who kills
+ * its engine there twice is quarantined (protocol V4). Sends nothing more once an engine may have died. Rejects when no
+ * row is in flight any more.
+ */
+export async function askMissing(
+  ports: ChunkPorts,
+  context: BatchContext,
+  asking: Asking,
+  options: ChunkOptions,
+): Promise<ResultRow[]> {
+  const { clock } = ports;
+  const { lines, saved, attempt, saver, losses, stop, narrower } = asking;
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const lets = [options.drain, losses.died, narrower.signal];
+  const waiting = AbortSignal.any([signal, ...lets]);
+  // every row that waits listens to them: no leak, whatever Node 20 says from the eleventh on
+  setMaxListeners(0, signal, waiting);
+  const startedAt = clock.now();
+  const rows = new Map(
+    lines.flatMap((line) => (isBadLine(line) ? [] : rowsOf(line).map((row) => [row.rowIndex, row] as const))),
+  );
+  const missing = [...rows.keys()].filter((row) => !saved.rows.has(row));
+  const history = readHistory(saved.files, saved.settled, attempt.id);
+  const prefixes = new Map<RowsLine, PromptPrefix>();
+  for (const line of lines) if (!isBadLine(line)) prefixes.set(line, promptPrefix(line, context.file.samples));
+  let later: Promise<PartialChunk> | null = null;
+
+  let begun: Promise<void> | null = null;
+  /** Before the first row is sent: `.start` stands, and nobody began since partial/ was read. */
+  function begin(): Promise<void> {
+    begun ??= attempt.begin().then((files) => {
+      const now = readHistory(files, saved.settled, attempt.id);
+      if (isNarrower(rows.size, missing, history, now)) narrower.abort();
+    });
+    return begun;
+  }
+
+  /** Resolves when a row may be sent: begun, no loss open, and the row named where it may be to blame for the next. */
+  async function announce(row: Row, group: Group): Promise<void> {
+    await begin();
+    await losses.settled();
+    throwIfAborted(waiting);
+    if (group.deaths === 0) return;
+    if (group.alone) asking.onAlone();
+    await attempt.name(row.rowIndex, group.alone ? "alone" : "among");
+    await losses.settled();
+    throwIfAborted(waiting);
+  }
+
+  function poolFor(row: Row, group: Group): RowPorts["pool"] {
+    // samples of a row that may kill engines go one after another: all at once they could kill one each
+    const turn = openGate(group.deaths > 0 ? 1 : context.file.samples);
+    return {
+      async acquire(batch, _signal, prefix) {
+        await turn.enter();
+        let slot: EngineSlot;
+        try {
+          slot = await (group.alone
+            ? ports.pool.acquireAlone(batch, waiting)
+            : ports.pool.acquire(batch, waiting, prefix));
+        } catch (error) {
+          turn.leave();
+          throw error;
+        }
+        try {
+          await announce(row, group);
+          return noting(slot, turn, losses);
+        } catch (error) {
+          slot.release();
+          turn.leave();
+          throw error;
+        }
+      },
+      fence: (batch, origin, reason) => ports.pool.fence(batch, origin, reason),
+    };
+  }
+
+  async function score(row: Row, group: Group, gate: Gate): Promise<ResultRow> {
+    const decided = isSuspect(row.rowIndex, history) ? await decide(row) : null;
+    if (decided !== null) return decided;
+    await gate.enter();
+    try {
+      const pool = poolFor(row, group);
+      const result = await scoreRow({ pool, clock, startedAt, signal }, context, row, prefixes.get(row.line));
+      if (group.alone) await saver.saveNow(result, signal);
+      else saver.add(result);
+      return result;
+    } finally {
+      gate.leave();
+    }
+  }
+
+  /** Of a suspect: its quarantine, or a result that an elder had all the same; null when it may be innocent. */
+  async function decide(row: Row): Promise<ResultRow | null> {
+    const quarantine = (): ResultRow => makeQuarantinedRow(context.file, row, clock.now());
+    const own = provenBy(saved.files, asking.dead, saved.files);
+    if (isSuspect(row.rowIndex, readHistory(own, saved.settled))) return quarantine();
+    later ??= outlive();
+    const now = await later;
+    const result = now.rows.get(row.rowIndex);
+    if (result !== undefined) return result;
+    const proven = provenBy(saved.files, attempt.elders, now.files);
+    return isSuspect(row.rowIndex, readHistory(proven, now.settled)) ? quarantine() : null;
+  }
+
+  /** An elder that lives has ended itself when this returns: it saw our start. */
+  async function outlive(): Promise<PartialChunk> {
+    await begin();
+    throwIfAborted(waiting);
+    await clock.sleep(elderSilenceMs, waiting);
+    throwIfAborted(waiting);
+    return asking.readAgain();
+  }
+
+  const results = new Map<number, ResultRow | Promise<ResultRow>>(saved.rows);
+  let before: Promise<unknown> | null = null;
+  for (const group of groupRows(rows.size, missing, history)) {
+    const gate = openGate(group.inFlight);
+    // the group before is saved by then: the next death is not laid to it
+    const ready: Promise<unknown> | null = before === null ? null : before.then(() => saver.saveAll(waiting));
+    const own = group.rows.map((rowIndex) => {
+      const row = rows.get(rowIndex) as Row;
+      const result: Promise<ResultRow> =
+        ready === null ? score(row, group, gate) : ready.then(() => score(row, group, gate));
+      results.set(rowIndex, result);
+      return result;
+    });
+    before = Promise.allSettled(own);
+  }
+  const inOrder = lines.flatMap((line): (ResultRow | Promise<ResultRow>)[] =>
+    isBadLine(line)
+      ? [makeBadRow(context.file, line, clock.now())]
+      : rowsOf(line).map(({ rowIndex }) => results.get(rowIndex) as ResultRow | Promise<ResultRow>),
+  );
+  options.onLined();
+  return allOrFirstError(inOrder, (error) => {
+    // rows in flight are let finish when others only were not to be sent any more
+    if (!(lets.some(({ aborted }) => aborted) && isAssayError(error, "E_ABORTED"))) stop.abort();
+  });
+}
+
+/** A slot whose losses are heard of, and which hands the row's turn on when it is given back. */
+function noting(slot: EngineSlot, turn: Gate, losses: Losses): EngineSlot {
+  let held = true;
+  return {
+    origin: slot.origin,
+    async complete(request, options) {
+      const outcome = await slot.complete(request, options);
+      if (!outcome.ok && outcome.failure.kind === "lost") losses.note(slot.fate());
+      return outcome;
+    },
+    fate: () => slot.fate(),
+    release() {
+      slot.release();
+      if (held) turn.leave();
+      held = false;
+    },
+  };
+}
+
+function makeQuarantinedRow(file: BatchContext["file"], row: Row, scoredAt: number): ResultRow {
+  const errorMessage = "engines died twice while they worked on this row and on nothing else";
+  const outcome = { ...emptyOutcome, status: "quarantined", errorCode: "E_QUARANTINED", errorMessage } as const;
+  return makeResultRow(file, row, outcome, scoredAt);
+}
