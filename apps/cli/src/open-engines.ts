@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { AssayError } from "@assay/core";
 import { type Engines, engineAgentOptions, openEngines } from "@assay/engine/openai";
 import { Agent } from "undici";
+import { addCrashPoints } from "./crash-points.ts";
 import type { EngineFlags } from "./flags.ts";
 import { engineHook } from "./run-hook.ts";
 import { note } from "./say.ts";
@@ -58,7 +59,7 @@ function open(urls: readonly string[], apiKey: string | null, flags: EngineFlags
     ...(flags.onEngineHung === undefined ? {} : { onHung: engineHook(flags.onEngineHung) }),
   });
   return {
-    pool: engines.pool,
+    pool: addCrashPoints(engines.pool),
     models: () => engines.models(),
     probe: (profile, model, revision) => engines.probe(profile, model, revision),
     examine: (profile, model) => engines.examine(profile, model),

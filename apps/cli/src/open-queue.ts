@@ -5,6 +5,7 @@ import { AssayError, isAssayError, queueName, sha256 } from "@assay/core";
 import type { JobQueue } from "@assay/queue";
 import type { FoundRedis } from "@assay/queue/private-redis";
 import { workerName } from "./author.ts";
+import { queueWithCrashPoints } from "./crash-points.ts";
 import { note } from "./say.ts";
 import { cacheFolder } from "./user-folders.ts";
 
@@ -44,7 +45,7 @@ export async function openAnyQueue(url: string | undefined, rootId: string, mode
     note(`${error.message}: chunks are handed out inside this process, which is as safe, but no worker can join in`);
     const { inProcessQueue } = await import("@assay/queue/in-process");
     const queue = inProcessQueue(nameOf(rootId, model));
-    return { queue, where: "this process", close: () => queue.close() };
+    return { queue: queueWithCrashPoints(queue), where: "this process", close: () => queue.close() };
   }
 }
 
@@ -68,7 +69,7 @@ async function queueOn(redis: FoundRedis, rootId: string, model: string): Promis
     onWarning: note,
   });
   return {
-    queue,
+    queue: queueWithCrashPoints(queue),
     where: redis.where,
     async close() {
       await queue.close();

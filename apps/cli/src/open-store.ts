@@ -4,6 +4,7 @@ import { assertAtomicStore, type ObjectStore } from "@assay/store";
 import { localStore } from "@assay/store/local";
 import type { Uploads } from "@assay/store/s3";
 import type { S3Client } from "@aws-sdk/client-s3";
+import { storeWithCrashPoints } from "./crash-points.ts";
 import { systemClock } from "./system-clock.ts";
 
 /** The store that `--root` or ASSAY_ROOT names. Opens nothing yet: a local directory is made at the first write. */
@@ -14,7 +15,7 @@ export async function openStore(root: string | undefined): Promise<ObjectStore> 
       expected: "--root DIR or s3://bucket/prefix, or ASSAY_ROOT",
     });
   }
-  return openUri(named);
+  return storeWithCrashPoints(await openUri(named));
 }
 
 /** A store for any directory or s3:// address; the SDK is loaded only for the latter. */
