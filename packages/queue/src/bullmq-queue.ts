@@ -24,7 +24,10 @@ export interface BullmqOptions {
   readonly workerName: string;
   /** BullMQ's and ioredis's complaints, at most one in ten seconds */
   readonly onWarning?: (text: string) => void;
-  /** a lease lapses after this long without renewal: longer than any pause of the event loop or fail-over of Redis */
+  /**
+   * a lease lapses after this long without renewal. Short, since a worker that lost one in an event loop that was
+   * blocked, or a Redis that failed over, looks into the store and goes on: a lost lease costs no work
+   */
   readonly lockMs?: number;
   /** how often lapsed leases are looked for; a dead worker's chunk is free after lockMs + up to 3 of these */
   readonly stalledMs?: number;
@@ -59,7 +62,7 @@ const lowestPriority = 2 ** 21 - 1;
  * renewal has to be seen: see docs/decisions/0005.
  */
 export function bullmqQueue(options: BullmqOptions): JobQueue {
-  const { name, lockMs = 60_000, stalledMs = 15_000, limitMs = 10_000, pollMs = 250 } = options;
+  const { name, lockMs = 20_000, stalledMs = 5_000, limitMs = 10_000, pollMs = 250 } = options;
   const say = rateLimited(options.onWarning ?? (() => {}));
   /** Takes end, and nothing is complained about any more: connections that are cut complain. */
   const closing = new AbortController();
