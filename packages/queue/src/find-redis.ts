@@ -206,12 +206,15 @@ function oneOff(socket: string): Redis {
   return redis;
 }
 
-interface Server {
+export interface RedisServer {
   readonly command: string;
   readonly env: { readonly [name: string]: string };
 }
 
-async function findServer(options: FindRedisOptions): Promise<Server> {
+/** The program that a private Redis is run from. Throws E_REDIS_MISSING. */
+export async function findServer(
+  options: Pick<FindRedisOptions, "path" | "cacheDir" | "onNotice">,
+): Promise<RedisServer> {
   for (const folder of options.path.split(delimiter)) {
     for (const name of ["redis-server", "valkey-server"]) {
       const command = join(folder, name);
@@ -236,7 +239,7 @@ function isExecutable(path: string): boolean {
 }
 
 /** In a process group of its own: Ctrl-C in the terminal must not end Redis before the drain is over. */
-async function start(socket: string, server: Server): Promise<void> {
+async function start(socket: string, server: RedisServer): Promise<void> {
   await unlink(socket).catch(() => {});
   const log = `${socket}.log`;
   const flags = [

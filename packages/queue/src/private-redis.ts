@@ -1,2 +1,8 @@
-export { type FindRedisOptions, type FoundRedis, findRedis } from "./find-redis.ts";
+export {
+  type FindRedisOptions,
+  type FoundRedis,
+  findRedis,
+  findServer as findRedisServer,
+  type RedisServer,
+} from "./find-redis.ts";
 export { testRedis } from "./test-redis.ts";

@@ -33,6 +33,10 @@ export interface S3LogEntry {
   readonly action: S3Request["action"];
   readonly key: string;
   status: number;
+  /** access key of the signature, which tells clients with keys of their own apart; "" without one */
+  readonly by: string;
+  /** epoch milliseconds of its arrival */
+  readonly at: number;
 }
 
 /**
@@ -56,7 +60,8 @@ export async function startS3Server(
   async function answer(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const request = await readRequest(incoming);
     if (request === null) return send(response, s3Error(400, "IncompleteBody", ""), "whole");
-    const logged: S3LogEntry = { action: request.action, key: request.key, status: 0 };
+    const by = /\bCredential=([^/]+)\//.exec(request.headers.authorization ?? "")?.[1] ?? "";
+    const logged: S3LogEntry = { action: request.action, key: request.key, status: 0, by, at: Date.now() };
     requests.push(logged);
     const taken = buckets.get(request.bucket)?.has(request.key) === true;
     const fault = nextFault(request, taken);

@@ -1,0 +1,137 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Simulator, type SimulatorOptions, startSimulator } from "@assay/simulator";
+import { type S3Server, startS3Server } from "@assay/testkit";
+import { type Ask, type EngineGate, startEngineGate } from "./engine-gate.ts";
+import { findFaketime } from "./find-faketime.ts";
+import { type RedisUnderTest, startRedis } from "./redis-server.ts";
+import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
+import { type Crew, startCrew } from "./worker-crew.ts";
+
+export const workers = 3;
+export const engines = 2;
+/** rows that one worker has in flight on one engine */
+export const inFlight = 16;
+
+/** Everything of a run: real processes for Redis and workers, servers of our own for store and engines. */
+export interface Rig {
+  readonly folder: string;
+  readonly root: string;
+  readonly s3: S3Server;
+  readonly redis: RedisUnderTest;
+  readonly crew: Crew;
+  /** one of each for each worker, and the submitter's at the end */
+  readonly redisLinks: readonly TcpProxy[];
+  readonly storeLinks: readonly TcpProxy[];
+  readonly engines: readonly Simulator[];
+  readonly asks: readonly Ask[];
+  readonly faketime: string | null;
+  gatesOf(engine: number): readonly EngineGate[];
+  stopEngine(engine: number): Promise<void>;
+  startEngine(engine: number): Promise<void>;
+  /** Ends the submitter where one runs; whoever started it starts it again. */
+  killSubmit(): void;
+  onKillSubmit(listener: () => void): void;
+  /** Environment of a process that is nobody's worker. */
+  readonly env: { readonly [name: string]: string };
+  close(): Promise<void>;
+}
+
+/** Two engines of 32 slots; a row takes about two seconds, so that a kill finds many in the middle. */
+const engineOptions: SimulatorOptions = {
+  slots: 32,
+  tokensPerSecond: 30,
+  reasoningTokens: 40,
+  promptTokensDetails: true,
+};
+
+export async function startRig(folder: string): Promise<Rig> {
+  await mkdir(folder, { recursive: true });
+  const s3 = await startS3Server({ bucket: "chaos", pageSize: 40 });
+  const redis = await startRedis(folder);
+  const simulators = await Promise.all(Array.from({ length: engines }, () => startSimulator(engineOptions)));
+  const asks: Ask[] = [];
+  const storePort = Number(new URL(s3.url).port);
+  const links = (port: number): Promise<TcpProxy[]> =>
+    Promise.all(Array.from({ length: workers + 1 }, () => startTcpProxy({ port })));
+  const redisLinks = await links(redis.port);
+  const storeLinks = await links(storePort);
+  const root = "s3://chaos/root";
+  let crew: Crew | null = null;
+  const gates = await Promise.all(
+    Array.from({ length: workers * engines }, (_, i) => {
+      const worker = Math.floor(i / engines);
+      return startEngineGate(
+        () => simulators[i % engines]?.url ?? "",
+        () => crew?.current(worker)?.life.name ?? "",
+        (ask) => asks.push(ask),
+      );
+    }),
+  );
+  // ports stay when an engine is started again
+  const ports = simulators.map(({ url }) => Number(new URL(url).port));
+  const base = Object.fromEntries(
+    ["PATH", "HOME", "TMPDIR", "LANG"].flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+  const envOf = (n: number, key: string): { [name: string]: string } => ({
+    ...base,
+    XDG_CACHE_HOME: join(folder, "cache"),
+    AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${storeLinks[n]?.port}`,
+    AWS_ACCESS_KEY_ID: key,
+    AWS_SECRET_ACCESS_KEY: "chaos",
+    AWS_REGION: "us-east-1",
+    REDIS_URL: `redis://127.0.0.1:${redisLinks[n]?.port}`,
+    ASSAY_ROOT: root,
+  });
+  const workerArgs = (worker: number): string[] => [
+    "worker",
+    "--engine",
+    gates
+      .slice(worker * engines, (worker + 1) * engines)
+      .map(({ url }) => url)
+      .join(","),
+    "--in-flight",
+    String(inFlight),
+    "--drain-seconds",
+    "5",
+    "--model",
+    "simulator",
+  ];
+  crew = startCrew(folder, workers, workerArgs, envOf);
+  await writeFile(join(folder, "env.json"), JSON.stringify(envOf(workers, "submit"), null, 2));
+  let killSubmit = (): void => {};
+  const started: Rig = {
+    folder,
+    root,
+    s3,
+    redis,
+    crew,
+    redisLinks,
+    storeLinks,
+    engines: simulators,
+    asks,
+    faketime: await findFaketime(),
+    gatesOf: (engine) => gates.filter((_, i) => i % engines === engine),
+    async stopEngine(engine) {
+      await simulators[engine]?.close();
+    },
+    async startEngine(engine) {
+      simulators[engine] = await startSimulator({ ...engineOptions, port: ports[engine] ?? 0 });
+    },
+    killSubmit: () => killSubmit(),
+    onKillSubmit(listener) {
+      killSubmit = listener;
+    },
+    env: envOf(workers, "submit"),
+    async close() {
+      await crew?.close();
+      await Promise.all([...gates, ...redisLinks, ...storeLinks, ...simulators].map((each) => each.close()));
+      await s3.close();
+      await redis.close();
+    },
+  };
+  return started;
+}
