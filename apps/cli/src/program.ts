@@ -216,6 +216,7 @@ export async function program(argv: readonly string[]): Promise<void> {
     .option("--max-model-len <n>", "context in tokens", toPositive)
     .option("--kv-blocks <n>", "KV cache, in blocks of 16 tokens", toPositive)
     .option("--reasoning-tokens <n>", "mean length of an answer", toPositive)
+    .option("--dies-of <text>", "its process ends (exit 139) when a conversation that holds this text is asked")
     .action(async (flags) => (await import("./verbs/sim.ts")).sim(flags));
 
   try {

@@ -23,7 +23,14 @@ export interface Engine {
 }
 
 /** The simulated model behind the scheduler. Answers depend on the request and the seeds alone, never on the load. */
-export function createEngine(options: ResolvedOptions, metrics: Metrics, faults: FaultState, clock: LoopClock): Engine {
+export function createEngine(
+  options: ResolvedOptions,
+  metrics: Metrics,
+  faults: FaultState,
+  clock: LoopClock,
+  /** the process that it runs in ends */
+  die: () => void,
+): Engine {
   const { seed, reasoningTokens, oddities, logprobsMode, prefillShift } = options;
   const mind = { seed, reasoningTokens, oddities };
   const kv = createKvCache(options.kvBlocks, options.blockSize);
@@ -53,6 +60,7 @@ export function createEngine(options: ResolvedOptions, metrics: Metrics, faults:
           promptIds: generation.promptIds,
           cacheSalt: generation.cacheSalt,
           generate: () => {
+            if (faults.isDeadly(generation.promptText)) die();
             answer = write(generation);
             onSlot?.({ answer, told: tell(generation, answer) }, () => loop.written(work));
             return answer.ids;

@@ -27,6 +27,8 @@ export interface SimulatorFaults {
   readonly engineDead?: boolean;
   /** generations are taken in and never answered; no token moves; /health stays 200 */
   readonly hang?: boolean;
+  /** the process ends, every connection cut, when a conversation that holds this text gets a slot */
+  readonly diesOf?: string;
   /** milliseconds between the end of a generation and the first byte of its answer */
   readonly firstByteDelayMs?: number;
   /** a proxy in front: it closes the connection when so long no byte of an answer came */
@@ -66,6 +68,7 @@ export interface FaultState {
   readonly firstByteDelayMs: number;
   readonly silenceLimitMs: number | null;
   readonly wrongModel: boolean;
+  isDeadly(promptText: string | null): boolean;
   /** Replaces all faults and what was left of them. */
   set(faults: SimulatorFaults): void;
   /** What a generation is answered at the door, or null. Counts it. */
@@ -102,6 +105,7 @@ export function createFaults(): FaultState {
     get wrongModel() {
       return (left.get("wrongModel") ?? 0) > 0;
     },
+    isDeadly: (promptText) => faults.diesOf !== undefined && promptText?.includes(faults.diesOf) === true,
     set(next) {
       faults = next;
       left.clear();

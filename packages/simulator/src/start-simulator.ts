@@ -27,6 +27,8 @@ export interface Simulator {
   /** http://127.0.0.1:PORT */
   readonly url: string;
   readonly stats: SimulatorStats;
+  /** Resolves when a row has ended it (fault `diesOf`): nobody listens any more. */
+  readonly died: Promise<void>;
   /** Replaces all faults; `{}` heals. */
   setFaults(faults: SimulatorFaults): void;
   /** At once: what is in flight is cut. May be called twice. */
@@ -42,7 +44,14 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const resolved = resolveOptions(options);
   const faults = createFaults();
   const metrics = createMetrics(resolved, Date.now() / 1_000);
-  const engine = createEngine(resolved, metrics, faults, realClock);
+  let tellDied: () => void = () => {};
+  const died = new Promise<void>((resolve) => {
+    tellDied = resolve;
+  });
+  const engine = createEngine(resolved, metrics, faults, realClock, () => {
+    // not from within the loop that gives out slots
+    setImmediate(() => void close().then(tellDied));
+  });
   const { loop } = engine;
   let requests = 0;
   let answers = 0;
@@ -106,13 +115,17 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       },
     },
     setFaults,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-        loop.kill();
-      }),
+    died,
+    close,
   };
+
+  function close(): Promise<void> {
+    return new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+      loop.kill();
+    });
+  }
 }
 
 /** Node runs a longer timer at once. The loop looks at the time itself, so an early call does no harm. */

@@ -134,6 +134,22 @@ describe("faults", () => {
     await slow.close();
   });
 
+  test("diesOf: a row that holds the text ends the process, and whatever else is in flight there", async () => {
+    const slow = await startSimulator({
+      reasoningTokens: 2_000,
+      tokensPerSecond: 1,
+      faults: { diesOf: "the bad one" },
+    });
+    const other = post(slow, path, { ...body, max_tokens: 20_000 });
+    await until(() => slow.stats.running === 1);
+    const bad = post(slow, path, { ...body, messages: row("How are you?", "I am the bad one.", "politeness") });
+    await expect(bad).rejects.toThrow("fetch failed");
+    await expect(other).rejects.toThrow("fetch failed");
+    await slow.died;
+    await expect(get(slow, "/health")).rejects.toThrow("fetch failed");
+    await slow.close();
+  });
+
   test("an engine that dies while it streams says so in the stream", async () => {
     const slow = await startSimulator({ reasoningTokens: 100, tokensPerSecond: 100 });
     const asking = post(slow, path, { ...body, stream: true });
