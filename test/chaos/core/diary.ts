@@ -73,7 +73,7 @@ export function keepDiary(
     if (name === "control") {
       const entry = controlEntrySchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
       const its = of(batch);
-      if (isRunnable(entry.state)) its.openSince = time.now();
+      if (isRunnable(entry.state) && its.openSince !== null) its.openSince = time.now();
       if (its.state === "complete") wrong.push(`control: ${entry.state} follows complete in ${batch}`);
       its.state = entry.state;
       its.stateSince = time.now();

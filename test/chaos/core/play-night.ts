@@ -9,7 +9,7 @@ import { act, type CommandPorts, submit } from "./commands.ts";
 import { type Diary, keepDiary } from "./diary.ts";
 import { type Ask, type AskLog, engineClient } from "./engine-model.ts";
 import { decodeJsonShard, encodeJsonShard } from "./json-shards.ts";
-import { type Action, type FaultKind, isMild, type Night } from "./night.ts";
+import { type Action, isMild, type Night } from "./night.ts";
 import { type ExpectedRow, inputOf, inputSource, model, probing, readRecords, settings } from "./night-batch.ts";
 import type { Planted } from "./planted-bugs.ts";
 import { processStore } from "./process-store.ts";
@@ -31,7 +31,8 @@ export interface Morning {
   readonly asked: readonly { readonly verb: Action["verb"]; readonly untilMs: number }[];
   /** what was wrong with what processes did and said, and with how the night ended */
   readonly wrong: readonly string[];
-  readonly faults: ReadonlyMap<FaultKind, number>;
+  /** how often each fault came down, each outcome of a chunk was had, each command came to its end */
+  readonly counts: ReadonlyMap<string, number>;
   readonly virtualMs: number;
   readonly events: number;
 }
@@ -80,7 +81,7 @@ export async function playNight(
   const wrong: string[] = [];
   const told: Told[] = [];
   const asked: { verb: Action["verb"]; untilMs: number }[] = [];
-  const counts = new Map<FaultKind, number>();
+  const counts = new Map<string, number>();
   const living = new Set<Living>();
   const workers = new Set<Living>();
   /** one disk a host, which outlives its processes */
@@ -91,6 +92,7 @@ export async function playNight(
 
   const say = (process: VirtualProcess | null, line: string): void =>
     trace?.(`${(world.now() / 1_000).toFixed(3).padStart(9)} s  ${process?.name ?? "night"}  ${line}`);
+  const count = (what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1);
   const blame = (line: string): void => {
     say(null, `WRONG: ${line}`);
     wrong.push(line);
@@ -113,7 +115,7 @@ export async function playNight(
     redis: (kind, ms) => redis.befall(kind, ms),
     processOf: (who, atHand) => (who === 0 ? atHand : ([...living][who % Math.max(1, living.size)]?.process ?? atHand)),
     told(fault, process) {
-      counts.set(fault.kind, (counts.get(fault.kind) ?? 0) + 1);
+      count(fault.kind);
       say(null, `*** ${fault.kind} (${process.name}, ${fault.ms / 1_000} s, ${fault.times} times)`);
     },
   };
@@ -191,6 +193,7 @@ export async function playNight(
       work(portsOf(process)).then(
         () => {
           say(process, "ends");
+          count(name.split("-")[0] ?? name);
           bury(one);
           commandsLeft -= 1;
         },
@@ -279,6 +282,8 @@ export async function playNight(
 
   function noteEvent(process: VirtualProcess, event: WorkerEvent): void {
     say(process, event.type === "chunk" ? `chunk ${event.chunk} ${event.outcome.kind}` : event.type);
+    count(event.type === "chunk" ? event.outcome.kind : event.type);
+    if (event.type === "chunk" && "saved" in event.outcome && event.outcome.saved > 0) count("rows from a checkpoint");
     if (event.type === "refused") blame(`${process.name} refuses ${event.batch}: ${described(event.error)}`);
     // no fault of a night makes what is stored unreadable
     if (event.type === "paused" && /^E_/.test(event.reason))
@@ -294,9 +299,14 @@ export async function playNight(
     );
   }
 
-  const isSettled = (): boolean => {
-    for (const { state, success } of diary.batches.values()) if (isRunnable(state) && !success) return false;
-    return diary.batches.size > 0;
+  /** Since when nothing is left to do that anybody knows of; null = there is. */
+  let settledAt: number | null = null;
+  const isOver = (): boolean => {
+    let open = commandsLeft > 0 || diary.batches.size === 0;
+    for (const { state, success } of diary.batches.values()) open ||= isRunnable(state) && !success;
+    settledAt = open ? null : (settledAt ?? world.now());
+    // faults go on for a while: jobs of an old Redis, a late put, a worker that goes home
+    return settledAt !== null && (faults.left === 0 || world.now() > settledAt + 20_000);
   };
 
   for (const kind of night.submitters)
@@ -317,10 +327,7 @@ export async function playNight(
   }
   for (let w = 0; w < night.workers; w += 1) worker(`worker-${w}`, world.random() < 0.5);
 
-  const stillNight = await world.run(
-    () => commandsLeft === 0 && isSettled() && (faults.left === 0 || world.now() > nightMs / 2),
-    { ms: nightMs, events: mostEvents },
-  );
+  const stillNight = await world.run(isOver, { ms: nightMs, events: mostEvents });
   if (stillNight === "events")
     blame(`no end: ${mostEvents} operations in ${(world.now() / 1_000).toFixed(0)} s of virtual time`);
 
@@ -349,6 +356,7 @@ export async function playNight(
   const home = await world.run(() => workers.size === 0, { ms: morningMs, events: mostEvents });
   if (home !== "over") blame(`no end: ${home} is used up, and drained workers have not gone home`);
 
+  for (const [batch, { state }] of diary.batches) count(batch === plan.batch ? `batch ${state}` : `retry ${state}`);
   return {
     night,
     plan,
@@ -360,7 +368,7 @@ export async function playNight(
     told,
     asked,
     wrong: [...wrong, ...diary.wrong],
-    faults: counts,
+    counts,
     virtualMs: world.now(),
     events: world.events,
   };

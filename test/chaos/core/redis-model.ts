@@ -34,7 +34,8 @@ interface Lease {
 
 /** As short as a fleet may set it: half of what the product takes by itself, for nights that wait less. */
 const lockMs = 30_000;
-const takeMs = 3_000;
+/** Three times the product's: whoever looks around in vain is most of what a night costs. */
+const takeMs = 9_000;
 const limitMs = 10_000;
 const patienceMs = 2_000;
 

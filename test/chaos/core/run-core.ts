@@ -23,21 +23,21 @@ export async function runCore(args: readonly string[], print: (line: string) => 
   const until =
     performance.now() + Number(values.minutes ?? (values.nights === undefined ? 5 : Number.POSITIVE_INFINITY)) * 60_000;
   const most = Number(values.nights ?? Number.POSITIVE_INFINITY);
-  const faults = new Map<string, number>();
+  const counts = new Map<string, number>();
   let nights = 0;
   for (let seed = from; performance.now() < until && nights < most; seed += 1) {
     const { morning, wrong } = await playSeed(seed);
     nights += 1;
-    for (const [kind, times] of morning.faults) faults.set(kind, (faults.get(kind) ?? 0) + times);
+    for (const [what, times] of morning.counts) counts.set(what, (counts.get(what) ?? 0) + times);
     if (wrong.length === 0) continue;
     print(await replaySeed(seed));
     print(`seed ${seed} after ${nights} nights; again: npm run chaos:core -- --seed ${seed}`);
     return 1;
   }
   print(
-    `${nights} nights from seed ${from}, nothing wrong; faults: ${[...faults]
+    `${nights} nights from seed ${from}, nothing wrong: ${[...counts]
       .sort()
-      .map(([kind, times]) => `${kind} ${times}`)
+      .map(([what, times]) => `${what} ${times}`)
       .join(", ")}`,
   );
   return 0;
