@@ -1,14 +1,8 @@
 import { AssayError, type RangeReader } from "@assay/core";
-import {
-  type AsyncBuffer,
-  type FileMetaData,
-  parquetMetadataAsync,
-  parquetReadObjects,
-  parquetSchema,
-} from "hyparquet";
-import { compressors } from "hyparquet-compressors";
-import { binaryColumns, plainCells, plainParsers } from "./parquet-cells.ts";
+import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetSchema, type SchemaTree } from "hyparquet";
+import { binaryColumns, plainCells } from "./parquet-cells.ts";
 import type { ReadRecord, RecordBatch } from "./read-jsonl.ts";
+import { readRowGroup } from "./read-row-group.ts";
 
 /** Rows handed on at a time; a whole row group is decoded at once. */
 const batchRows = 1_000;
@@ -30,17 +24,19 @@ export async function* readParquet(
   const buffer = asBuffer(file);
   const metadata = await readFooter(buffer, where);
   const leaveOut = new Set(options.leaveOut);
-  const columns = columnNames(metadata).filter((name) => !leaveOut.has(name));
-  const binary = binaryColumns(parquetSchema(metadata));
+  const schema = schemaOf(metadata, where);
+  const columns = namesIn(schema).filter((name) => !leaveOut.has(name));
+  const binary = binaryColumns(schema);
   let rowStart = 0;
   for (const [i, group] of metadata.row_groups.entries()) {
     const rowEnd = rowStart + Number(group.num_rows);
     const bytes = groupBytes(group, leaveOut);
     if (bytes > maxGroupBytes) throw tooLarge(where, i, bytes);
-    const read = { file: buffer, metadata, columns, rowStart, rowEnd, compressors, parsers: plainParsers };
-    const rows = await parquetReadObjects(read).catch((cause: unknown) => {
-      throw unreadable(cause, `${where}, row group ${i + 1} of ${metadata.row_groups.length}`);
-    });
+    const rows = await readRowGroup(buffer, metadata, { group, schema, columns, rowStart, rowEnd }).catch(
+      (cause: unknown) => {
+        throw unreadable(cause, `${where}, row group ${i + 1} of ${metadata.row_groups.length}`);
+      },
+    );
     for (let from = 0; from < rows.length; from += batchRows) {
       const records = rows.slice(from, from + batchRows).map((row, k): ReadRecord => {
         const index = rowStart + from + k;
@@ -56,7 +52,7 @@ export async function* readParquet(
 
 /** The names of the columns, from the footer alone. Throws E_INPUT_UNREADABLE. */
 export async function parquetColumns(file: RangeReader, where: string): Promise<readonly string[]> {
-  return columnNames(await readFooter(asBuffer(file), where));
+  return namesIn(schemaOf(await readFooter(asBuffer(file), where), where));
 }
 
 function asBuffer(file: RangeReader): AsyncBuffer {
@@ -67,13 +63,31 @@ function asBuffer(file: RangeReader): AsyncBuffer {
 }
 
 async function readFooter(file: AsyncBuffer, where: string): Promise<FileMetaData> {
-  return parquetMetadataAsync(file).catch((cause: unknown) => {
+  try {
+    const metadata = await parquetMetadataAsync(file);
+    // what every reader of a footer relies on, and a damaged one leaves out
+    const isWhole = metadata.row_groups.every(
+      ({ columns, num_rows }) =>
+        num_rows >= 0 &&
+        columns.every(({ meta_data }) => meta_data === undefined || Array.isArray(meta_data.path_in_schema)),
+    );
+    if (!isWhole) throw new Error("a row group of the footer is not whole");
+    return metadata;
+  } catch (cause) {
     throw unreadable(cause, where);
-  });
+  }
 }
 
-function columnNames(metadata: FileMetaData): string[] {
-  return parquetSchema(metadata).children.map(({ element }) => element.name);
+function schemaOf(metadata: FileMetaData, where: string): SchemaTree {
+  try {
+    return parquetSchema(metadata);
+  } catch (cause) {
+    throw unreadable(cause, where);
+  }
+}
+
+function namesIn(schema: SchemaTree): string[] {
+  return schema.children.map(({ element }) => element.name);
 }
 
 function groupBytes(group: FileMetaData["row_groups"][number], leaveOut: ReadonlySet<string>): number {
