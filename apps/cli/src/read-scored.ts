@@ -75,8 +75,20 @@ export async function readBatches(store: ObjectStore, texts: readonly string[]):
 
 /** Only what is looked at: reasoning and carried texts of millions of rows are not held. */
 function scoredRow(row: ScoredRow, batch: string): ScoredRow {
-  const { id, input, input_line, response_index, principle, status, reward, columns } = row;
-  return { batch, id, input, input_line, response_index, principle, status, reward, columns };
+  const { row_index, id, input, input_line, response_index, principle_index, principle, status, reward, columns } = row;
+  return {
+    batch,
+    row_index,
+    id,
+    input,
+    input_line,
+    response_index,
+    principle_index,
+    principle,
+    status,
+    reward,
+    columns,
+  };
 }
 
 function refuseOtherModels(files: readonly BatchFile[]): void {

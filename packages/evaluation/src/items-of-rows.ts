@@ -78,15 +78,20 @@ export function labelItems(rows: readonly ScoredRow[], column?: string): Placed<
   const named = column ?? labelColumns.find((name) => present.has(`in_${name}`)) ?? labelColumns[0];
   checkColumns(rows, [{ name: named, type: "string" }], [named]);
   let unplaced = 0;
+  const seen = new Map<string, number>();
   const items = rows.flatMap((row): LabelItem[] => {
     const label = yesOrNo(row.columns[`in_${named}`]);
     if (label === null || row.response_index === null) {
       unplaced += 1;
       return [];
     }
+    // several records may stand on one line of a JSON array: then they pair in their order
+    const place = JSON.stringify([row.input, row.input_line, row.id, row.response_index, row.principle]);
+    const nth = seen.get(place) ?? 0;
+    seen.set(place, nth + 1);
     return [
       {
-        key: JSON.stringify([row.input, row.input_line, row.response_index, row.principle]),
+        key: nth === 0 ? place : `${place} ${nth}`,
         domain: textOf(row.columns.in_domain),
         principle: row.principle,
         label,

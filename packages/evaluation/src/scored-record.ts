@@ -3,7 +3,17 @@ import type { ResultRow } from "@assay/core";
 /** What an evaluation takes of a result row. `batch` is the batch of the plan, whichever retry the result is of. */
 export type ScoredRow = Pick<
   ResultRow,
-  "batch" | "id" | "input" | "input_line" | "response_index" | "principle" | "status" | "reward" | "columns"
+  | "batch"
+  | "row_index"
+  | "id"
+  | "input"
+  | "input_line"
+  | "response_index"
+  | "principle_index"
+  | "principle"
+  | "status"
+  | "reward"
+  | "columns"
 >;
 
 /** The rows of one record, by response. */
@@ -21,31 +31,60 @@ export interface ScoredResponse {
 }
 
 /**
- * Rows put together as the records they come from, in the order of each one's first row; responses by their number. Rows
+ * Rows put together as the records they come from, places in the order of each one's first row; responses by their number. Rows
  * that are no judgement (bad records: no response) are left out, `unplaced` counts them.
  */
 export function recordsOf(rows: readonly ScoredRow[]): { records: ScoredRecord[]; unplaced: number } {
-  const records = new Map<string, { id: string; responses: Map<number, ScoredRow[]> }>();
-  let unplaced = 0;
-  for (const row of rows) {
-    if (row.response_index === null) {
-      unplaced += 1;
-      continue;
-    }
-    const key = JSON.stringify([row.batch, row.input, row.input_line]);
-    const record = records.get(key) ?? { id: row.id, responses: new Map<number, ScoredRow[]>() };
-    records.set(key, record);
-    const own = record.responses.get(row.response_index);
-    if (own === undefined) record.responses.set(row.response_index, [row]);
+  const placed = rows.filter(({ response_index }) => response_index !== null);
+  const byPlace = new Map<string, ScoredRow[]>();
+  for (const row of placed) {
+    const place = placeOf(row);
+    const own = byPlace.get(place);
+    if (own === undefined) byPlace.set(place, [row]);
     else own.push(row);
   }
   return {
-    records: [...records.values()].map(({ id, responses }) => ({
-      id,
-      responses: [...responses].sort(([a], [b]) => a - b).map(([index, own]) => responseOf(index, own)),
-    })),
-    unplaced,
+    records: [...byPlace.values()].flatMap(recordsAt),
+    unplaced: rows.length - placed.length,
   };
+}
+
+/**
+ * Where a record stands in the input. A JSON array may have all of its records on one line, and ids may repeat: what
+ * has the same place may still be several records.
+ */
+function placeOf({ batch, input, input_line, id }: ScoredRow): string {
+  return JSON.stringify([batch, input, input_line, id]);
+}
+
+/** The rows of one place, cut where a response and principle come that were there already: another record begins. */
+function recordsAt(rows: readonly ScoredRow[]): ScoredRecord[] {
+  const inOrder = rows.toSorted((a, b) => a.row_index - b.row_index);
+  const records: ScoredRow[][] = [];
+  let last: ScoredRow | null = null;
+  for (const row of inOrder) {
+    if (last !== null && isBehind(row, last)) records.at(-1)?.push(row);
+    else records.push([row]);
+    last = row;
+  }
+  return records.map(recordOf);
+}
+
+/** A record's rows count up: by response, and within a response by principle. */
+function isBehind(row: ScoredRow, before: ScoredRow): boolean {
+  const responses = (row.response_index ?? 0) - (before.response_index ?? 0);
+  return responses === 0 ? (row.principle_index ?? 0) > (before.principle_index ?? 0) : responses > 0;
+}
+
+function recordOf(rows: readonly ScoredRow[]): ScoredRecord {
+  const responses = new Map<number, ScoredRow[]>();
+  for (const row of rows) {
+    const index = row.response_index ?? 0;
+    const own = responses.get(index);
+    if (own === undefined) responses.set(index, [row]);
+    else own.push(row);
+  }
+  return { id: rows[0]?.id ?? "", responses: [...responses].map(([index, own]) => responseOf(index, own)) };
 }
 
 function responseOf(index: number, rows: readonly ScoredRow[]): ScoredResponse {

@@ -6,7 +6,8 @@ import type { ScoredRow } from "../src/scored-record.ts";
 function row(line: number, response: number | null, reward: number | null, columns: ScoredRow["columns"]): ScoredRow {
   const status = response === null ? "bad_input" : reward === null ? "truncated" : "ok";
   const place = { batch: "b", id: `r:${line}`, input: "in.json", input_line: line, response_index: response };
-  return { ...place, principle: "correctness", status, reward, columns };
+  const row_index = 10 * line + (response ?? 0);
+  return { ...place, row_index, principle_index: 0, principle: "correctness", status, reward, columns };
 }
 
 const score = fc.option(fc.integer({ min: -3, max: 3 }), { nil: null });
@@ -31,9 +32,46 @@ describe("rows of a batch come together as the benchmark's items, in whatever or
     );
   });
 
+  test("RM-Bench: records of a JSON array that is one line stay apart, ids that repeat included", () => {
+    const record = fc.array(score, { minLength: 6, maxLength: 6 });
+    fc.assert(
+      fc.property(fc.array(record, { minLength: 1, maxLength: 8 }), fc.integer({ min: 1, max: 8 }), (records, ids) => {
+        const rows = records.flatMap((scores, n) =>
+          scores.map((reward, i) => ({
+            ...row(n, i, reward, { in_domain: "chat", in_chosen: i < 3, in_style: i % 3 }),
+            input_line: 1,
+            id: `chat:${n % ids}`,
+          })),
+        );
+        const sides = ({ chosen, rejected }: { chosen: unknown; rejected: unknown }): string =>
+          JSON.stringify([chosen, rejected]);
+        const expected = records.map((scores) => sides({ chosen: scores.slice(0, 3), rejected: scores.slice(3) }));
+        expect(rmBenchItems(rows).items.map(sides).sort()).toEqual(expected.sort());
+        expect(
+          rmBenchItems([...rows].reverse())
+            .items.map(sides)
+            .sort(),
+        ).toEqual(expected);
+      }),
+    );
+  });
+
+  test("labelled rows of one line and one id have keys of their own, the same ones in every batch", () => {
+    const labelled = (n: number): ScoredRow => ({
+      ...row(n, 0, n, { in_fulfilment: "Yes" }),
+      input_line: 1,
+      id: "in:1",
+    });
+    const keys = (rows: readonly ScoredRow[]): string[] => labelItems(rows).items.map(({ key }) => key);
+    const rows = [labelled(0), labelled(1), labelled(2)];
+    expect(new Set(keys(rows)).size).toBe(3);
+    expect(keys(rows.map((each) => ({ ...each, batch: "other" })))).toEqual(keys(rows));
+  });
+
   test("several principles: the mean of the rewards, and no score where one is missing", () => {
     const columns = { in_domain: "code", in_chosen: true, in_style: 0 };
-    const asked = (...rewards: (number | null)[]): ScoredRow[] => rewards.map((reward) => row(1, 0, reward, columns));
+    const asked = (...rewards: (number | null)[]): ScoredRow[] =>
+      rewards.map((reward, i) => ({ ...row(1, 0, reward, columns), row_index: i, principle_index: i }));
     expect(rmBenchItems(asked(1, 2, 6)).items[0]?.chosen[0]).toBe(3);
     expect(rmBenchItems(asked(1, null, 6)).items[0]?.chosen[0]).toBeNull();
   });
