@@ -3,6 +3,7 @@ import { checkReading } from "./check-reading.ts";
 import { checkTurns, chooseRendering } from "./check-rendering.ts";
 import type { EngineCheck, Fail, Pass } from "./engine-check.ts";
 import type { EngineClient } from "./engine-client.ts";
+import { patientClient } from "./patient-client.ts";
 import type { EngineFacts } from "./port.ts";
 import { probeServing } from "./probe-serving.ts";
 import { templateFingerprint } from "./probe-template.ts";
@@ -44,7 +45,7 @@ export async function probeEngine(
     throw new Failed(name);
   };
   try {
-    const { facts, resolved } = await runChecks(client, profile, model, revision, signal, pass, fail);
+    const { facts, resolved } = await runChecks(patientClient(client), profile, model, revision, signal, pass, fail);
     return { origin: client.origin, checks, facts, profile: resolved };
   } catch (error) {
     if (signal.aborted) throw new AssayError("E_ABORTED", "stopped while the engine was probed");

@@ -83,6 +83,15 @@ test("a healthy engine passes every check and is known by what was found", async
   ]);
 });
 
+test.each(["status503", "error500", "cutBody", "notJson"] as const)(
+  "what passes within seconds is no engine that cannot read: %s five times",
+  async (fault) => {
+    const opened = await engines({ faults: { [fault]: 5 } });
+    expect(await failedCheck(opened)).toBe(undefined);
+  },
+  30_000,
+);
+
 test("the same engine has the same pin each time", async () => {
   const opened = await engines();
   const [first, second] = [await opened.probe(genrm, "simulator", null), await opened.probe(genrm, "simulator", null)];
