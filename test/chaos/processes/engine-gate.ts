@@ -32,6 +32,8 @@ export async function startEngineGate(
   engine: () => string,
   by: () => string,
   onAsk: (ask: Ask) => void,
+  /** called when an answer has gone out; `row` is null for a probe's and for the second request of a row */
+  onAnswer: (answer: { readonly row: string | null; readonly at: number }) => void = () => {},
 ): Promise<EngineGate> {
   const agent = new Agent({ keepAlive: true });
   let busy = 0;
@@ -42,12 +44,13 @@ export async function startEngineGate(
 
   async function pass(near: IncomingMessage, answer: ServerResponse): Promise<void> {
     const body = await buffer(near);
+    let row: string | null = null;
     if (near.method === "POST" && near.url?.startsWith("/v1/")) {
       if (busy > 0) {
         busy -= 1;
         return void answer.writeHead(429, { "content-type": "application/json" }).end('{"error":{"message":"busy"}}');
       }
-      const row = near.url === "/v1/chat/completions" ? rowOf(body.toString()) : null;
+      row = near.url === "/v1/chat/completions" ? rowOf(body.toString()) : null;
       if (row !== null) onAsk({ row, by: by(), at: Date.now() });
     }
     const far = httpRequest(new URL(near.url ?? "/", engine()), {
@@ -61,6 +64,7 @@ export async function startEngineGate(
       answer.writeHead(reply.statusCode ?? 502, reply.headers);
       reply.on("error", () => answer.destroy()).on("aborted", () => answer.destroy());
       reply.pipe(answer);
+      reply.once("end", () => onAnswer({ row, at: Date.now() }));
     });
     far.end(body);
   }

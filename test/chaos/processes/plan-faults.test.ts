@@ -9,7 +9,7 @@ test("the same seed is the same plan, another seed another one", () => {
 
 test.each([...Array(200).keys()])("seed %i: in order, within the run, one fault of a part at a time", (seed) => {
   const faults = planFaults(seed, 3, 3, 2);
-  expect(faults.length).toBeGreaterThan(40);
+  expect(faults.length).toBeGreaterThan(30);
   const busy = new Map<string, number>();
   let last = 0;
   for (const { name, atMs, untilMs, worker, engine } of faults) {
@@ -24,7 +24,7 @@ test.each([...Array(200).keys()])("seed %i: in order, within the run, one fault 
   }
 });
 
-test("a quarter of an hour holds every kind", () => {
-  const seen = new Set(planFaults(1, 15, 3, 2).map(({ name }) => name));
+test("half an hour holds every kind", () => {
+  const seen = new Set(planFaults(1, 30, 3, 2).map(({ name }) => name));
   expect(faultNames.filter((name) => !seen.has(name))).toEqual([]);
 });

@@ -17,7 +17,7 @@ export interface PlannedFault {
 }
 
 /** Faults begin so far apart, at most; more than half of that on average, so that recovery is seen, too. */
-const gapMs = 3_000;
+const gapMs = 6_000;
 /** A run begins with work, and the last faults are over before its end. */
 const quietMs = 5_000;
 
