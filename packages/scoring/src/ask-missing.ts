@@ -42,6 +42,8 @@ export interface Asking {
   readonly lines: readonly RowsLine[];
   readonly saved: PartialChunk;
   readonly attempt: ChunkAttempt;
+  /** its `.start` stood before partial/ was read */
+  readonly hasBegun: boolean;
   readonly saver: RowSaver;
   readonly losses: Losses;
   /** attempts of this very process under which an engine died */
@@ -90,7 +92,8 @@ export async function askMissing(
   function begin(): Promise<void> {
     begun ??= attempt.begin().then((files) => {
       const now = readHistory(files, saved.settled, attempt.id);
-      if (isNarrower(rows.size, missing, history, now)) narrower.abort();
+      // what stood there at its begin is older than what was read since, and an elder may have ended in between
+      if (!asking.hasBegun && isNarrower(rows.size, missing, history, now)) narrower.abort();
     });
     return begun;
   }

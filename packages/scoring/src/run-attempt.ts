@@ -40,10 +40,11 @@ export async function runAttempt(
   const saved = await read();
   const of = { file, chunk: attempts.chunk, id: ports.clock.random(), found: saved.files };
   const attempt = startAttempt(ports.store, of, options.wait);
-  const outcome = await ask(ports, context, attempts, { saved, attempt, readAgain: read }, options);
+  const first = { saved, attempt, readAgain: read, hasBegun: false };
+  const outcome = await ask(ports, context, attempts, first, options);
   if (outcome !== "narrower") return outcome;
   // somebody began between our look and our start; it has begun now, and knows all who had before
-  const again = { saved: await read(), attempt, readAgain: read };
+  const again = { saved: await read(), attempt, readAgain: read, hasBegun: true };
   return (await ask(ports, context, attempts, again, options)) as ChunkOutcome | "engine-died";
 }
 
@@ -51,7 +52,7 @@ async function ask(
   ports: ChunkPorts,
   context: BatchContext,
   attempts: ChunkAttempts,
-  own: { saved: PartialChunk; attempt: ChunkAttempt; readAgain: () => Promise<PartialChunk> },
+  own: { saved: PartialChunk; attempt: ChunkAttempt; readAgain: () => Promise<PartialChunk>; hasBegun: boolean },
   options: Options,
 ): Promise<ChunkOutcome | "engine-died" | "narrower"> {
   const { clock } = ports;

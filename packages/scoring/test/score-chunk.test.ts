@@ -1,4 +1,4 @@
-import { AssayError, type BatchFile, isAssayError, type ResultRow, shardKey } from "@assay/core";
+import { AssayError, type BatchFile, endKey, isAssayError, type ResultRow, shardKey, startKey } from "@assay/core";
 import { decodeShard, encodeShard } from "@assay/datasets";
 import { memoryStore } from "@assay/testkit";
 import { describe, expect, jest, test } from "@jest/globals";
@@ -287,4 +287,26 @@ describe("score-chunk: a store that is away, and the end", () => {
       expect(await shardOf(memory, file)).toBeNull();
     }
   });
+});
+
+test("somebody begins between our look and our start, and has ended when we look again: asked as nobody had begun", async () => {
+  const other = "e".repeat(16);
+  const nothing = new Uint8Array();
+  let lists: number | null = null;
+  const { memory, file, run } = await open({
+    befalls: ({ kind, key }) => {
+      if (kind === "put" && key.endsWith(".start")) {
+        memory.objects.set(startKey(file.batch, 0, other), nothing);
+        lists = 0;
+      }
+      if (kind === "list" && key.includes("/partial/") && lists !== null) {
+        lists += 1;
+        // the first is that of our own begin
+        if (lists === 2) memory.objects.set(endKey(file.batch, 0, other), nothing);
+      }
+      return null;
+    },
+  });
+  expect(await run()).toMatchObject({ kind: "committed", rows: 16, ok: 16 });
+  expect(lists).toBeGreaterThanOrEqual(2);
 });
