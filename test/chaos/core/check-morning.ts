@@ -67,7 +67,7 @@ function whatIsMissing(found: readonly ResultRow[], rows: number): string[] {
   return inOrder ? [] : [`P1: the shards hold rows ${indices.join(" ")}; the input has ${rows}`];
 }
 
-function whatIsWrong(row: ResultRow, expected: ExpectedRow | undefined, { log }: Morning): string[] {
+function whatIsWrong(row: ResultRow, expected: ExpectedRow | undefined, { log, poisonous, night }: Morning): string[] {
   const where = `row ${row.row_index} of ${row.batch}`;
   if (expected === undefined) return [`P1: ${where} is none of the input's`];
   const wrong: string[] = [];
@@ -77,12 +77,19 @@ function whatIsWrong(row: ResultRow, expected: ExpectedRow | undefined, { log }:
     wrong.push(`P1: ${where} has another principle`);
   if ((row.status === "ok") !== (row.reward !== null))
     wrong.push(`P8: ${where} is ${row.status} with reward ${row.reward}`);
+  if (row.status === "quarantined" && expected.asks !== poisonous && !mayLookGuilty(night))
+    wrong.push(`${where} is quarantined, and kills no engine`);
   if (row.status !== "ok" || expected.asks === null) return wrong;
   if (log.told.get(expected.asks)?.has(pairOf(row.logprob_yes, row.logprob_no)) !== true)
     wrong.push(`P8: ${where} has log-probabilities that no engine told for it`);
   if (row.reward !== reward(row.logprob_yes ?? 0, row.logprob_no ?? 0))
     wrong.push(`P8: ${where} has another reward than its log-probabilities give`);
   return wrong;
+}
+
+/** Who is alone on an engine each time when it hangs cannot be told from a row that hangs it. */
+function mayLookGuilty({ faults }: Morning["night"]): boolean {
+  return faults.some(({ kind }) => kind === "engine-hangs");
 }
 
 /** P2: what was stored once stands as it was, outside of partial/. Changes were noted when they happened. */

@@ -5,8 +5,10 @@ import {
   controlEntrySchema,
   donePrefix,
   initialControl,
+  isEngineSide,
   isRunnable,
   openPrefix,
+  type ResultRow,
   readPartialKey,
 } from "@assay/core";
 import type { StoreOperation } from "./process-store.ts";
@@ -104,8 +106,9 @@ export function keepDiary(
       if (kind !== "put" || bytes === undefined || readPartialKey(key)?.kind !== "rows") return;
       const [, ...lines] = new TextDecoder().decode(gunzipSync(bytes)).trimEnd().split("\n");
       for (const line of lines) {
-        const { input_line, principle } = JSON.parse(line) as { input_line: number; principle: string };
-        saved.add(`r${input_line - 1}|${principle}`);
+        const { input_line, principle, status } = JSON.parse(line) as ResultRow;
+        // what a sick engine did to a row is noted, and the row is asked again
+        if (!isEngineSide(status)) saved.add(`r${input_line - 1}|${principle}`);
       }
     },
   };

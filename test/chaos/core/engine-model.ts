@@ -29,12 +29,33 @@ export interface AskLog {
  */
 export function engineClient(
   origin: string,
-  night: Night,
+  night: Night & { readonly poisonous: string | null },
   at: { world: VirtualWorld; process: VirtualProcess; faults: Faulty },
   log: AskLog,
-  tell: { readonly onAsk: (ask: Ask) => void; readonly giveUp: () => void },
+  tell: { readonly onAsk: (ask: Ask) => void; readonly giveUp: () => void; readonly onDeath: () => void },
 ): EngineClient & { look(): Promise<Look> } {
   const { world, process, faults } = at;
+  /** deaths of this engine, and until when it is away after the last one */
+  let deaths = 0;
+  let deadUntil = 0;
+  let isOther = false;
+  const inFlight = new Set<() => void>();
+
+  /** It takes everything that is in flight there with it, and somebody starts it again. */
+  function die(): void {
+    deaths += 1;
+    isOther = true;
+    deadUntil = world.now() + world.between(10_000, 60_000);
+    tell.onDeath();
+    for (const end of inFlight) end();
+  }
+
+  function lookAt(): Look {
+    if (world.now() < deadUntil || faults.fateAtEngine()?.kind === "engine-away") return "away";
+    if (!isOther) return "same";
+    isOther = false;
+    return "back";
+  }
 
   function answer(row: string): EngineOutcome {
     if (world.random() * 100 < night.failing) {
@@ -68,7 +89,7 @@ export function engineClient(
     origin,
     streamFromNowOn() {},
     ask: () => Promise.resolve({ status: 0, body: "nothing is asked of this engine but rows" }),
-    look: async () => (faults.fateAtEngine()?.kind === "engine-away" ? "away" : "same"),
+    look: async () => lookAt(),
 
     complete(request, { signal, deadlineMs }) {
       faults.note(process);
@@ -79,15 +100,21 @@ export function engineClient(
       const hangs = fate?.kind === "engine-hangs";
       if (hangs) process.call(fate.ms, tell.giveUp);
       const takesMs = hangs ? deadlineMs : night.slow ? world.between(2_000, 40_000) : world.between(50, 2_000);
-      const ended = new AbortController();
-      const stop = (): void => ended.abort();
-      signal.addEventListener("abort", stop, { once: true });
+      const life = deaths;
+      const isDead = world.now() < deadUntil;
+      const kills = ask.row === night.poisonous && !isDead;
+      // it never answers a row that kills it
+      const { over, wake } = process.doze(isDead ? 5 : kills ? deadlineMs : takesMs);
+      inFlight.add(wake);
       // abort closes the socket
-      const stopped = process.sleep(takesMs, ended.signal);
-      return stopped.then((): EngineOutcome => {
-        signal.removeEventListener("abort", stop);
+      signal.addEventListener("abort", wake, { once: true });
+      if (kills) world.after(Math.min(takesMs, 5_000), () => life === deaths && die());
+      return over.then((): EngineOutcome => {
+        inFlight.delete(wake);
+        signal.removeEventListener("abort", wake);
         ask.endedAtMs = world.now();
         if (signal.aborted) return failure("aborted");
+        if (life !== deaths || world.now() < deadUntil) return failure("lost");
         if (hangs) return failure("deadline");
         return fate === null ? answer(ask.row) : befallen(fate.kind);
       });

@@ -103,6 +103,12 @@ export function inputOf({ records }: Pick<Night, "records">): { text: string; ro
   return { text: lines.map((line) => `${line}\n`).join(""), rows };
 }
 
+/** The row that kills its engine, as engines name it. */
+export function poisonOf({ poison }: Pick<Night, "poison">, rows: readonly ExpectedRow[]): string | null {
+  const asked = rows.flatMap(({ asks }) => (asks === null ? [] : [asks]));
+  return poison === null ? null : (asked[poison % Math.max(1, asked.length)] ?? null);
+}
+
 /** An input that tells `texts[n]` when it is opened the n-th time, the last one from then on. */
 export function inputSource(...texts: readonly string[]): InputSource {
   let opened = 0;

@@ -17,6 +17,8 @@ export interface Night {
   readonly slow: boolean;
   /** share of answers that give no reward, in per cent */
   readonly failing: number;
+  /** the engine that is asked this row dies, counted round among the rows there are; null = none does that */
+  readonly poison: number | null;
   readonly submitters: readonly Submitter[];
   readonly people: readonly Action[];
   readonly faults: readonly Fault[];
@@ -97,7 +99,9 @@ const common = {
   workers: fc.integer({ min: 1, max: 3 }),
   engines: fc.integer({ min: 1, max: 2 }),
   slots: fc.integer({ min: 1, max: 6 }),
-  parquet: fc.constant(false),
+  poison: fc.oneof({ arbitrary: fc.constant(null), weight: 4 }, { arbitrary: fc.nat(40), weight: 1 }),
+  // true in a sample of the seeds alone
+  parquet: fc.constantFrom(false, true),
 };
 
 /** A night of kills and drains alone, in which nothing that was saved may be asked again. */

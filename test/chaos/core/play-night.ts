@@ -10,7 +10,16 @@ import { type Diary, keepDiary } from "./diary.ts";
 import { type Ask, type AskLog, engineClient } from "./engine-model.ts";
 import { decodeJsonShard, encodeJsonShard } from "./json-shards.ts";
 import { type Action, isMild, type Night } from "./night.ts";
-import { type ExpectedRow, inputOf, inputSource, model, probing, readRecords, settings } from "./night-batch.ts";
+import {
+  type ExpectedRow,
+  inputOf,
+  inputSource,
+  model,
+  poisonOf,
+  probing,
+  readRecords,
+  settings,
+} from "./night-batch.ts";
 import type { Planted } from "./planted-bugs.ts";
 import { processStore } from "./process-store.ts";
 import { redisModel } from "./redis-model.ts";
@@ -21,6 +30,8 @@ export interface Morning {
   readonly night: Night;
   readonly plan: BatchFile;
   readonly rows: readonly ExpectedRow[];
+  /** the row that kills its engine */
+  readonly poisonous: string | null;
   readonly objects: ReadonlyMap<string, Uint8Array>;
   readonly decodeShard: typeof decodeShard;
   readonly diary: Diary;
@@ -75,6 +86,7 @@ export async function playNight(
     ? { encodeShard, decodeShard }
     : { encodeShard: encodeJsonShard, decodeShard: decodeJsonShard };
   const { text, rows } = inputOf(night);
+  const poisonous = poisonOf(night, rows);
   const changed = inputOf({ records: [...night.records, 1] }).text;
   const { file: plan } = await planBatch([inputSource(text)], settings, readRecords);
   const log: AskLog = { asks: [], told: new Map() };
@@ -237,8 +249,12 @@ export async function playNight(
     workers.add(one);
     const origins = Array.from({ length: night.engines }, (_, e) => `http://${name}-${e}`);
     const clients = origins.map((origin) =>
-      engineClient(origin, night, { world, process, faults }, log, {
+      engineClient(origin, { ...night, poisonous }, { world, process, faults }, log, {
         onAsk: noteAsk,
+        onDeath: () => {
+          count("engine dies of a row");
+          say(null, `*** ${origin} dies of ${poisonous}`);
+        },
         giveUp: () => watched.lose(origin, "it has hung"),
       }),
     );
@@ -361,6 +377,7 @@ export async function playNight(
     night,
     plan,
     rows,
+    poisonous,
     objects: memory.objects,
     decodeShard: codec.decodeShard,
     diary,
