@@ -32,11 +32,17 @@ export interface ChunkAttempt {
    * moment both may find themselves followed.
    */
   isFollowed(): Promise<boolean>;
-  /** Puts `.end` where `.start` may stand: the attempt is given up, and nothing died. Never rejects. */
-  end(): Promise<void>;
+  /**
+   * Puts `.end` where `.start` may stand: the attempt is given up, and nothing died. Tries a few times, once where the
+   * signal is aborted. Never rejects.
+   */
+  end(signal: AbortSignal): Promise<void>;
 }
 
 const nothing = new Uint8Array();
+/** A hiccup of the store is over by then, and who drains is not held up. */
+const endTries = 3;
+const endAgainMs = 1_000;
 
 /** `found` is what stood in the chunk's partial/ before. */
 export function startAttempt(
@@ -83,10 +89,18 @@ export function startAttempt(
     },
     isOvertaken: () => isPassedBy((id) => !known.has(id)),
     isFollowed: () => isPassedBy((id, ended) => !elders.has(id) && !ended.has(id)),
-    async end() {
+    async end(signal) {
       if (begun === null) return;
-      // where the store is away it counts as a death, which costs width and no row
-      await store.putIfAbsent(endKey(batch, of.chunk, of.id), nothing).catch(() => {});
+      // where the store stays away it counts as a death, which costs width, and a row only together with another one
+      for (let left = endTries; left > 0; left -= 1) {
+        try {
+          await store.putIfAbsent(endKey(batch, of.chunk, of.id), nothing);
+          return;
+        } catch {
+          if (signal.aborted || left === 1) return;
+        }
+        await wait.clock.sleep(endAgainMs, signal);
+      }
     },
   };
 }

@@ -104,7 +104,7 @@ async function ask(
     const asking = { ...own, lines, saver, losses, dead, stop, narrower, onAlone };
     const rows = await askMissing(ports, context, asking, options);
     const outcome = await commitChunk(ports, context, chunk, rows, saved, options);
-    if (outcome.kind === "failed-as-a-whole" && !losses.died.aborted) await attempt.end();
+    if (outcome.kind === "failed-as-a-whole" && !losses.died.aborted) await attempt.end(options.abort);
     return outcome;
   } catch (error) {
     await losses.settled();
@@ -115,7 +115,7 @@ async function ask(
     const isLetGo = !isOver && !overtaken && unsaveable === null;
     if (died.aborted) leaveOpen();
     else if (narrower.signal.aborted && isLetGo) return "narrower";
-    else await attempt.end();
+    else await attempt.end(options.abort);
     if (died.aborted && attempts.refused) await look(attempt.isOvertaken);
     if (overtaken) return { kind: "overtaken" };
     if (unsaveable !== null) throw (unsaveable as { error: unknown }).error;
@@ -133,7 +133,7 @@ async function ask(
     void losses.allLive().then(async (lived) => {
       if (!lived) return;
       dead.delete(attempt.id);
-      await attempt.end();
+      await attempt.end(options.abort);
     });
   }
 }

@@ -577,6 +577,24 @@ describe("an attempt that lives beside another", () => {
     expect(await last.ended).toMatchObject({ kind: "committed", ok: 1 });
   });
 
+  test("who died while we stood in line is known before the first row is sent: start first, then look", async () => {
+    const chunk = await open(chunkOf(16));
+    const foreign = startKey(chunk.file.batch, 0, "f".repeat(16));
+    const one = attempt(chunk, () => "hang", {
+      befalls: ({ kind, key }) => {
+        if (kind === "put" && key.endsWith(".start")) chunk.store.objects.set(foreign, new Uint8Array());
+        return null;
+      },
+    });
+    await until(() => one.pool.inFlight() > 0 && one.chats().length > 0);
+    for (let turns = 0; turns < 20; turns += 1) await turn();
+    expect(one.chats()).toHaveLength(2);
+    const starts = [...chunk.store.objects.keys()].filter((key) => key.endsWith(".start"));
+    expect(starts).toHaveLength(2);
+    one.stop.abort();
+    expect(await one.ended).toBe("E_ABORTED");
+  });
+
   test("two that died alone with the row are waited for, and then it is asked no more", async () => {
     const chunk = await lone();
     for (const id of ["d", "e"]) {

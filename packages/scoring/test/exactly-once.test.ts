@@ -9,7 +9,7 @@ import {
   successKey,
 } from "@assay/core";
 import { decodeShard } from "@assay/datasets";
-import { memoryStore, seeded } from "@assay/testkit";
+import { type ManualClock, manualClock, memoryStore, seeded } from "@assay/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { readShards } from "../src/finalize-batch.ts";
@@ -42,6 +42,12 @@ interface Night {
   /** how many misfortunes there are, and of which kinds */
   readonly misfortunes: number;
   readonly kinds?: readonly Misfortune[];
+  /** rows that end every engine that is asked them; absent = none */
+  readonly poison?: readonly number[];
+  /** an engine's end is its worker's, too */
+  readonly together?: boolean;
+  /** absent = nobody waits for the time, which passes alike for all otherwise */
+  readonly clock?: ManualClock;
 }
 type Misfortune = "kill" | "drain" | "wipe" | "lapse" | "away";
 
@@ -61,6 +67,7 @@ async function play(night: Night) {
   const askedAgain: string[] = [];
   const saved = savedRows(memory, file);
   let left = night.misfortunes;
+  let deaths = 0;
 
   function misfortune(): void {
     if (left === 0 || random() > 0.02) return;
@@ -85,6 +92,11 @@ async function play(night: Night) {
       () => new AssayError("E_STORE_UNAVAILABLE", "played"),
     );
     const script = ({ kind, row }: Ask): Say => {
+      if (night.poison?.some((k) => row.startsWith(`r${k}|`)) === true) {
+        deaths += 1;
+        if (night.together === true) entry.kill();
+        return "dies";
+      }
       if (kind === "chat") askedAgain.push(...(saved().has(row) ? [row] : []));
       const x = random();
       if (x < 0.03) return "lost";
@@ -111,7 +123,11 @@ async function play(night: Night) {
       yes,
       before,
     });
-    const worker = startWorker({ store, queue: view, pool }, { drainMs: random() < 0.5 ? 0 : 20_000 });
+    const { clock } = night;
+    const worker = startWorker(
+      { store, queue: view, pool, ...(clock === undefined ? {} : { clock }) },
+      { drainMs: random() < 0.5 ? 0 : 20_000 },
+    );
     const entry = {
       drain: () => {
         alive.delete(entry);
@@ -138,12 +154,24 @@ async function play(night: Night) {
   }
 
   for (let i = 0; i < night.workers; i += 1) start();
+  let over = false;
+  const time = passTime(night.clock, () => over);
   // who is killed is followed by another
   for (let settled = -1; settled < ended.length; ) {
     settled = ended.length;
     await Promise.all(ended);
   }
-  return { memory, file, answers, askedAgain };
+  over = true;
+  await time;
+  return { memory, file, answers, askedAgain, deaths };
+}
+
+/** A second a turn: an answer takes a few, and whoever waits for half a minute sees those before who wait for less. */
+async function passTime(clock: ManualClock | undefined, isOver: () => boolean): Promise<void> {
+  while (clock !== undefined && !isOver()) {
+    await turn();
+    await clock.advance(1_000);
+  }
 }
 
 /** What checkpoints hold, as the engines are asked for it; each is read once. */
@@ -216,6 +244,57 @@ describe("exactly once, whatever happens", () => {
     );
     // the law is about something
     expect(saved).toBeGreaterThan(0);
+  }, 120_000);
+
+  test("property: rows that kill engines, alone or with their workers, wipes, lapses, drains, spot kills: no other row is quarantined", async () => {
+    const any = { seed: fc.integer(), workers: fc.integer({ min: 1, max: 3 }), faults: fc.constantFrom(0, 0.02) };
+    const chance = fc.record({
+      ...any,
+      rows: fc.integer({ min: 1, max: 50 }),
+      misfortunes: fc.integer({ min: 0, max: 8 }),
+      kinds: fc.constantFrom<readonly Misfortune[]>(["wipe", "lapse"], ["wipe", "lapse", "drain"], ["lapse"]),
+      poison: fc.uniqueArray(fc.nat(49), { minLength: 0, maxLength: 2 }),
+      together: fc.constant(false),
+    });
+    // one chunk: a worker that dies takes no lone row of another with it
+    const together = fc.record({
+      ...any,
+      rows: fc.integer({ min: 1, max: 14 }),
+      misfortunes: fc.constant(0),
+      kinds: fc.constant<readonly Misfortune[]>([]),
+      poison: fc.uniqueArray(fc.nat(13), { minLength: 1, maxLength: 1 }),
+      together: fc.constant(true),
+    });
+    // two are never enough: the first one narrows, and it takes two more
+    const spot = fc.record({
+      ...any,
+      rows: fc.integer({ min: 1, max: 50 }),
+      misfortunes: fc.integer({ min: 1, max: 2 }),
+      kinds: fc.constant<readonly Misfortune[]>(["kill"]),
+      poison: fc.constant([]),
+      together: fc.constant(false),
+    });
+    let quarantined = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(chance, chance, together, spot), async (drawn) => {
+        const poison = drawn.poison.filter((k) => k < drawn.rows);
+        const { memory, file, deaths } = await play({ ...drawn, poison, clock: manualClock() });
+        expect(await verifyBatch({ store: memory, decodeShard }, file.batch)).toMatchObject({
+          complete: true,
+          broken: null,
+        });
+        const condemned: number[] = [];
+        for await (const { rows } of readShards({ store: memory, decodeShard }, file))
+          for (const row of rows) if (row.status === "quarantined") condemned.push(row.row_index);
+        expect(condemned).toEqual([...poison].sort((a, b) => a - b));
+        // 16, 2, alone, alone; and once more for each attempt that lives beside another
+        expect(deaths).toBeLessThanOrEqual(poison.length * (4 + drawn.misfortunes * drawn.workers));
+        expect(unhandled).toEqual([]);
+        quarantined += condemned.length;
+      }),
+      { numRuns: 40 },
+    );
+    expect(quarantined).toBeGreaterThan(0);
   }, 120_000);
 
   test("two workers that disagree about a row: one shard wins and stays", async () => {
