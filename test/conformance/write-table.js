@@ -2,7 +2,8 @@
  * write-table.js --write|--check RESULTS.json PAGE.md: what the suite saw as a table, between the page's markers.
  * --check writes nothing and says where the page differs. Does nothing unless every case passed.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { putBetweenMarkers } from "./put-between-markers.js";
 
 const begin = "<!-- made by npm run test:vllm -- --write-table: begin -->";
 const end = "<!-- end -->";
@@ -27,17 +28,11 @@ function tableOf({ version, seen }) {
   return [`vLLM ${version}, ${seen.length} cases.`, ...tables].join("\n\n");
 }
 
-function put(table) {
-  const page = readFileSync(pagePath, "utf8");
-  const [from, to] = [page.indexOf(begin), page.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`${pagePath} has no place for the table: ${begin} ... ${end}`);
-  const next = `${page.slice(0, from + begin.length)}\n\n${table}\n\n${page.slice(to)}`;
-  if (next === page) say(`${pagePath} says what was seen`);
-  else if (mode === "--check") say(`!!! ${pagePath} differs from what was seen: npm run test:vllm -- --write-table`);
-  else {
-    writeFileSync(pagePath, next);
-    say(`wrote the table of ${pagePath}`);
-  }
+function put(text) {
+  const check = mode === "--check";
+  if (putBetweenMarkers(pagePath, { begin, end, text, check })) say(`${pagePath} says what was seen`);
+  else if (check) say(`!!! ${pagePath} differs from what was seen: npm run test:vllm -- --write-table`);
+  else say(`wrote the table of ${pagePath}`);
 }
 
 function say(text) {
