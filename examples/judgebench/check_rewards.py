@@ -184,6 +184,7 @@ def main(options):
 
     report = {
         "pairs": len(asked),
+        "pairs_in_file": len(pairs),
         "rows": len(rows),
         "status": Counter(row["status"] for row in rows),
         "neutralised": sum((row["neutralised"] or 0) > 0 for row in rows),

@@ -10,12 +10,16 @@ const table = readFileSync(tablePath, "utf8").trim();
 const seen = JSON.parse(readFileSync(reportPath, "utf8"));
 const count = (n) => n.toLocaleString("en-US");
 const statuses = Object.entries(seen.status).map(([status, rows]) => `${count(rows)} ${status}`);
+const pairs =
+  seen.pairs === seen.pairs_in_file
+    ? `${count(seen.pairs)} pairs`
+    : `the first ${count(seen.pairs)} of ${count(seen.pairs_in_file)} pairs`;
 const text = [
   table,
   "",
   "| | |",
   "|---|---|",
-  `| rows | ${count(seen.rows)} of ${count(seen.pairs)} pairs: ${statuses.join(", ")}; ${count(seen.above_zero)} above 0 |`,
+  `| rows | ${count(seen.rows)} of ${pairs}: ${statuses.join(", ")}; ${count(seen.above_zero)} above 0 |`,
   `| prompts | ${count(seen.prompt_tokens)} tokens, the longest ${count(seen.longest_prompt)}; ${percent(seen.cached_tokens, seen.prompt_tokens)} came from the engine's prefix cache |`,
   `| time | ${duration(seen.engine_seconds)} of the engine on ${availableParallelism()} cores, ${(seen.rows / seen.engine_seconds).toFixed(2)} rows/s |`,
   `| asked again by check_rewards.py | ${seen.asked_again} rows drawn, the farthest ${seen.engine_apart.toExponential(1)} apart (allowed ${seen.tolerance}) |`,
