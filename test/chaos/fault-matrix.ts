@@ -353,6 +353,20 @@ export const faultMatrix: readonly FaultRow[] = [
     ],
   },
   {
+    id: "E8",
+    fault: "a row that ends its engine each time it is asked",
+    injected: "sim --dies-of, engines that somebody restarts",
+    promise: "at most five restarts for one such row in a chunk; it is quarantined, and no other",
+    tests: [
+      ["test/e2e/poison.test.ts", "one row that kills engines costs five restarts at most, is quarantined"],
+      [
+        "packages/core/test/poison.test.ts",
+        "a chunk of 256 rows: 256, 32, 4, 1; at most five restarts for one poison row",
+      ],
+      [checkpoints, "two rows that kill: both are quarantined, no other"],
+    ],
+  },
+  {
     id: "D1",
     fault: "disk full: where finished rows wait for the store",
     injected: "a disk that takes nothing; a tmpfs of 64 kB in real runs",
@@ -430,7 +444,8 @@ export const faultMatrix: readonly FaultRow[] = [
     injected: "another text in the second pass",
     promise: "nothing wrong stands under a name; E_INPUT_CHANGED",
     tests: [
-      [s3, "ranges ask again for a body that breaks, and never mix two objects"],
+      [submit, "the input changed between the passes (%s): E_INPUT_CHANGED, no batch, and not one wrong chunk"],
+      [submit, "killed %s its k-th operation, for every k, and run again: the bytes of an undisturbed run"],
       ["apps/cli/test/open-inputs.test.ts", "a file that vanishes or may not be read between the passes says so"],
     ],
   },
