@@ -313,7 +313,7 @@ export const faultMatrix: readonly FaultRow[] = [
     promise: "rows go to another engine or wait, nobody charged; what comes back is probed",
     tests: [
       [client, "cut in the middle of a body is lost, never half an answer"],
-      [pool, "takes no more rows until it is back; who waits is served then"],
+      ["packages/engine/test/wait-until-back.test.ts", "takes no more rows until it is back; who waits is served then"],
       ["packages/engine/test/take-back.test.ts", "with other log-probabilities gets no rows, both values are said"],
     ],
   },

@@ -97,6 +97,8 @@ async function checkBatch(
       seen[at] = (seen[at] ?? 0) + 1;
       places.set(names[at] ?? "", { batch, chunk: Number(chunk) });
       if (row.status !== "ok") found.withoutReward += 1;
+      // no fault of the plan is a row's: who dies beside it charges nobody
+      if (row.status === "quarantined") found.broken.push(`${key} row ${at} was quarantined, and kills no engine`);
       const wanted = expected?.[at];
       const isRight = row.status === "ok" ? isSame(row.reward, wanted) : row.reward === null;
       if (isRight) continue;
