@@ -78,8 +78,8 @@ if [ -z "$engine" ]; then
   engine=http://127.0.0.1:$port
 fi
 
-# min_mass: so small a model begins its answer with Yes or No in about four of ten cases, where the profile asks for
-# five; 0.01 is what the reasoning profiles ask for. max-failed: a row without a reward belongs into the table.
+# min_mass: so small a model begins its answer with Yes or No in about one of three cases, where the profile asks for
+# half; 0.01 is what the reasoning profiles ask for. max-failed: a row without a reward belongs into the table.
 ./assay score "$file" ${limit:+--limit "$limit"} --root "$root" --engine "$engine" --model "$model" --profile yes-no \
   --set min_mass=0.01 --recipe "$recipe" --in-flight "$in_flight" --max-failed 1 --json >"$scratch/score.jsonl"
 batch=$(tail -n 1 "$scratch/score.jsonl" | sed 's/.*"batch":"\([^"]*\)".*/\1/')
