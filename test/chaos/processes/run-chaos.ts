@@ -35,8 +35,8 @@ const seed = Number(values.seed ?? Math.floor(Date.now() / 1_000) % 1_000_000);
 const minutes = Number(values.minutes);
 if (!Number.isSafeInteger(seed) || !(minutes > 0)) throw new RangeError("--seed is a whole number, --minutes above 0");
 
-/** So long, without faults, may the rest take; a lease that lapses and a reconcile round fit in many times. */
-const healMs = 240_000;
+/** So long, without faults, may the rest take: a minute of work on two free cores, many of them on busy ones. */
+const healMs = 480_000;
 /** Batches that are under way at once. */
 const openBatches = 2;
 /** Records behind the long one: 500 rows a batch. */
