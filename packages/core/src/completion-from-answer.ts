@@ -73,7 +73,9 @@ export function completionFromChat(
   };
 }
 
-const tokenSchema = z.object({ token: z.string(), logprob: z.number(), id: z.int().nullish() });
+/** Above 0 by more than rounding it is the logarithm of no probability: logits, or garbage. */
+const logprobSchema = z.number().max(0.001);
+const tokenSchema = z.object({ token: z.string(), logprob: logprobSchema, id: z.int().nullish() });
 const entrySchema = tokenSchema.extend({ top_logprobs: z.array(tokenSchema).default([]) });
 
 function chatPosition(entry: unknown, sampledId: number | null, askedIds: readonly number[] | null): PositionLogprobs {
@@ -169,8 +171,8 @@ export function completionFromText(body: unknown, latencyMs: number): Completion
 const textPositionSchema = z.object({
   token: z.string(),
   /** null for a prompt's first token */
-  logprob: z.number().nullable(),
-  top: z.record(z.string(), z.number()).nullish(),
+  logprob: logprobSchema.nullable(),
+  top: z.record(z.string(), logprobSchema).nullish(),
 });
 
 function textPosition(

@@ -11,26 +11,7 @@ import type { Row } from "../src/row.ts";
 import { rowKey } from "../src/row-key.ts";
 import { setProfile } from "../src/set-profile.ts";
 import { sha256 } from "../src/sha256.ts";
-
-function buildRow(parts: { response?: string; principle?: string; prompt?: string } = {}): Row {
-  return {
-    rowIndex: 5,
-    principleIndex: 0,
-    principle: parts.principle ?? "correctness",
-    line: {
-      row_index: 5,
-      id: "a:1",
-      group: "g",
-      input: "a.jsonl",
-      input_line: 1,
-      response_index: 0,
-      messages: [{ role: "user", content: parts.prompt ?? "What is 1+1?" }],
-      response: parts.response ?? "1+1=2",
-      principles: [],
-      carried: null,
-    },
-  };
-}
+import { buildRow } from "./build-row.ts";
 
 function settings(profile: Profile, parts: Partial<BuildSettings> = {}): BuildSettings {
   return { model: "judge", profile, strip: "auto", specials: "neutralise", samples: 1, seed: null, ...parts };

@@ -33,6 +33,23 @@ describe("answers of another shape say so and quote nothing", () => {
     expect(completion).toMatchObject({ logprobsEnd: 16_000, latencyMs: 5, tokenIds: null, promptTokenIds: null });
   });
 
+  test("a log-probability above 0 is none: refused in either shape, but for rounding", () => {
+    const usage = { prompt_tokens: 1 };
+    const chat = (logprob: number) => {
+      const content = [{ token: " Yes", logprob: -1, top_logprobs: [{ token: " No", logprob }] }];
+      const choice = { message: { content: "x" }, finish_reason: "stop", logprobs: { content } };
+      return () => completionFromChat({ choices: [choice], usage }, 0);
+    };
+    const text = (logprob: number) => {
+      const told = { tokens: ["token_id:7414"], token_logprobs: [-1], top_logprobs: [{ "token_id:2308": logprob }] };
+      return () => completionFromText({ choices: [{ text: " Yes", logprobs: told }], usage }, 0);
+    };
+    for (const answer of [chat, text]) {
+      expect(answer(1e-6)).not.toThrow();
+      expect(answer(0.5)).toThrow(/^not a (chat )?completion: a log-probability/);
+    }
+  });
+
   test("the asked ids stand in the order of asking, the sampled one in front and not twice", () => {
     const position = (sampled: number, told: string[]) =>
       completionFromChat(
