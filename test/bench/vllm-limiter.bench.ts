@@ -26,8 +26,9 @@ const verdictTokens = { end: 151_668, tail: [151_668, 271, 19_357, 11_213, 29_56
 
 interface Measured {
   readonly name: string;
-  readonly rowsPerSecond: number;
-  readonly preemptions: number;
+  /** that the engine generated, and rows it preempted, while every slot was in use */
+  readonly tokensPerSecond: number;
+  readonly preemptionsPerRow: number;
   readonly cachedShare: number | null;
 }
 
@@ -45,7 +46,7 @@ try {
   const settings: Measured[] = [];
   for (const inFlight of fixed) settings.push(await measure(url, `fixed ${inFlight}`, inFlight, "two-step"));
   const limiter = await measure(url, "limiter", null, "two-step");
-  const best = settings.toSorted((a, b) => b.rowsPerSecond - a.rowsPerSecond)[0];
+  const best = settings.toSorted((a, b) => b.tokensPerSecond - a.tokensPerSecond)[0];
   console.log(
     `limiter ${ratio(limiter, best)} of the best fixed (${best?.name}; goal 0.95); load average ${loadavg()[0]?.toFixed(1)}`,
   );
@@ -67,36 +68,43 @@ try {
 }
 
 function ratio(one: Measured, other: Measured | undefined): string {
-  return (one.rowsPerSecond / (other?.rowsPerSecond ?? Number.NaN)).toFixed(2);
+  return (one.tokensPerSecond / (other?.tokensPerSecond ?? Number.NaN)).toFixed(2);
 }
 
-/** As many rows in flight as the product's pool gives slots; the second half is measured, when the limiter has settled. */
+/**
+ * As many rows in flight as the product's pool gives slots. Measured from when a third of the rows have ended, so that
+ * the limiter has settled, until the last one gets its slot, so that no setting is measured half empty.
+ */
 async function measure(url: string, name: string, inFlight: number | null, way: "two-step" | "ids"): Promise<Measured> {
   const engines = openEngines({ urls: [url], agent, apiKey: null, inFlight, lookEveryMs, onWarning: console.error });
   // the limit is blind until the first look
   if (inFlight === null) while (engines.pool.capacity === 32) await sleep(50);
   const shares: number[] = [];
+  let given = 0;
   let ended = 0;
-  let half = { at: 0, preemptions: 0 };
+  let from = { at: 0, rows: 0, tokens: 0, preempted: 0 };
+  let to = from;
+  const count = async () => ({ at: performance.now(), rows: ended, ...(await counters(url)) });
   await Promise.all(
     Array.from({ length: rows }, async () => {
       const slot = await engines.pool.acquire("bench", new AbortController().signal);
+      given += 1;
+      if (given === rows) to = await count();
       const share = await ask(url, way).finally(() => slot.release());
       ended += 1;
-      if (ended === rows >> 1) half = { at: performance.now(), preemptions: await preemptions(url) };
+      if (ended === Math.ceil(rows / 3)) from = await count();
       if (share !== null) shares.push(share);
     }),
   );
-  const seconds = (performance.now() - half.at) / 1_000;
   const measured = {
     name,
-    rowsPerSecond: (rows - (rows >> 1)) / seconds,
-    preemptions: (await preemptions(url)) - half.preemptions,
+    tokensPerSecond: (1_000 * (to.tokens - from.tokens)) / (to.at - from.at),
+    preemptionsPerRow: (to.preempted - from.preempted) / (to.rows - from.rows),
     cachedShare: shares.length === 0 ? null : shares.reduce((sum, share) => sum + share, 0) / shares.length,
   };
   const limit = inFlight === null ? `, limit ${engines.pool.capacity} at the end` : "";
   console.log(
-    `  ${name.padEnd(26)} ${measured.rowsPerSecond.toFixed(2)} rows/s   ${measured.preemptions} preemptions in ${rows - (rows >> 1)} rows   cached share ${measured.cachedShare?.toFixed(2) ?? "-"}${limit}`,
+    `  ${name.padEnd(26)} ${measured.tokensPerSecond.toFixed(1)} tokens/s   ${measured.preemptionsPerRow.toFixed(2)} preemptions a row   cached share ${measured.cachedShare?.toFixed(2) ?? "-"}${limit}`,
   );
   await engines.close();
   return measured;
@@ -148,9 +156,10 @@ async function post(url: string, path: string, fields: object): Promise<Answer> 
   return (await response.json()) as Answer;
 }
 
-async function preemptions(url: string): Promise<number> {
+async function counters(url: string): Promise<{ tokens: number; preempted: number }> {
   const page = await (await fetch(`${url}/metrics`)).text();
-  return Number(/^vllm:num_preemptions_total\{.*\} (\S+)$/m.exec(page)?.[1]);
+  const read = (name: string): number => Number(new RegExp(`^vllm:${name}\\{.*\\} (\\S+)$`, "m").exec(page)?.[1]);
+  return { tokens: read("generation_tokens_total"), preempted: read("num_preemptions_total") };
 }
 
 async function startServer(): Promise<string> {
