@@ -87,8 +87,8 @@ type Inflater = ReturnType<typeof createGunzip>;
 
 /** zlib goes on with another member by itself, but takes zeros for padding and looks at nothing behind them. */
 async function* gunzip(source: AsyncIterable<Uint8Array>, where: string): AsyncGenerator<Uint8Array> {
-  const rest = yield* inflate(source, where, "gzip", createGunzip());
-  if (rest > 0) throw somethingBehind("gzip", where, "zeros");
+  const { taken, rest } = yield* inflate(source, where, "gzip", createGunzip());
+  if (rest > 0) throw somethingBehind("gzip", where, taken, "zeros");
 }
 
 /**
@@ -102,6 +102,7 @@ async function* unzstd(
 ): AsyncGenerator<Uint8Array> {
   const reads = source[Symbol.asyncIterator]();
   let last: Uint8Array = new Uint8Array();
+  let taken = 0;
   let rest = 0;
   // without a `return`: the source stays open from frame to frame
   const next = async (): Promise<IteratorResult<Uint8Array>> => {
@@ -118,21 +119,23 @@ async function* unzstd(
   try {
     do {
       const begun = rest;
-      rest = yield* inflate(onward, where, "zstd", create());
-      if (rest > 0 && rest === begun) throw somethingBehind("zstd", where, "other bytes");
+      const frame = yield* inflate(onward, where, "zstd", create());
+      taken += frame.taken;
+      rest = frame.rest;
+      if (rest > 0 && rest === begun) throw somethingBehind("zstd", where, taken, "other bytes");
     } while (rest > 0);
   } finally {
     await reads.return?.();
   }
 }
 
-/** Resolves with the number of bytes at the end of the last read that the decompressor did not take. */
+/** Returns how many bytes the decompressor took, and how many at the end of the last read it did not. */
 async function* inflate(
   source: AsyncIterable<Uint8Array>,
   where: string,
   format: "gzip" | "zstd",
   inflater: Inflater,
-): AsyncGenerator<Uint8Array, number> {
+): AsyncGenerator<Uint8Array, { taken: number; rest: number }> {
   let given = 0;
   const feeding = (async () => {
     try {
@@ -149,7 +152,7 @@ async function* inflate(
   })();
   try {
     for await (const bytes of inflater) yield bytes as Uint8Array;
-    return given - inflater.bytesWritten;
+    return { taken: inflater.bytesWritten, rest: given - inflater.bytesWritten };
   } catch (cause) {
     const code = (cause as { code?: unknown }).code;
     if (typeof code !== "string" || !/^Z(STD)?_/.test(code)) throw cause;
@@ -165,9 +168,9 @@ async function* inflate(
   }
 }
 
-function somethingBehind(format: FileFormat, where: string, got: string): AssayError {
+function somethingBehind(format: FileFormat, where: string, taken: number, got: string): AssayError {
   return new AssayError("E_INPUT_UNREADABLE", `something else follows the ${format} data`, {
-    where,
+    where: `${where}, behind ${taken} compressed bytes`,
     expected: `${format} data to the end of the file`,
     got,
     next: "mend or leave out the file",
