@@ -25,7 +25,14 @@ export async function runCore(args: readonly string[], print: (line: string) => 
   const most = Number(values.nights ?? Number.POSITIVE_INFINITY);
   const counts = new Map<string, number>();
   let nights = 0;
+  let playing = from;
+  /** Rejections that nobody handles end a real process. */
+  process.on("unhandledRejection", (reason) => {
+    print(`seed ${playing}: a rejection that nobody handles: ${String(reason)}`);
+    process.exit(1);
+  });
   for (let seed = from; performance.now() < until && nights < most; seed += 1) {
+    playing = seed;
     const { morning, wrong } = await playSeed(seed);
     nights += 1;
     for (const [what, times] of morning.counts) counts.set(what, (counts.get(what) ?? 0) + times);

@@ -1,0 +1,11 @@
+import { test } from "@jest/globals";
+import { playSeeds } from "./play-seeds.ts";
+
+/** 40 ms each; CI plays 10,000 of them without jest around (`npm run chaos:core -- --from 0 --nights 10000`). */
+const nights = 1_000;
+
+test(
+  "nothing lost, nothing twice, nothing invented, and an end",
+  () => playSeeds(Array.from({ length: nights }, (_, seed) => seed)),
+  300_000,
+);
