@@ -10,6 +10,7 @@ import {
 } from "@assay/core";
 import { verifyBatch } from "@assay/scoring";
 import { memoryStore } from "@assay/testkit";
+import { unluckyKey } from "./diary.ts";
 import { pairOf } from "./engine-model.ts";
 import type { ExpectedRow } from "./night-batch.ts";
 import type { Morning } from "./play-night.ts";
@@ -67,7 +68,8 @@ function whatIsMissing(found: readonly ResultRow[], rows: number): string[] {
   return inOrder ? [] : [`P1: the shards hold rows ${indices.join(" ")}; the input has ${rows}`];
 }
 
-function whatIsWrong(row: ResultRow, expected: ExpectedRow | undefined, { log, poisonous, night }: Morning): string[] {
+function whatIsWrong(row: ResultRow, expected: ExpectedRow | undefined, morning: Morning): string[] {
+  const { log, poisonous } = morning;
   const where = `row ${row.row_index} of ${row.batch}`;
   if (expected === undefined) return [`P1: ${where} is none of the input's`];
   const wrong: string[] = [];
@@ -77,7 +79,7 @@ function whatIsWrong(row: ResultRow, expected: ExpectedRow | undefined, { log, p
     wrong.push(`P1: ${where} has another principle`);
   if ((row.status === "ok") !== (row.reward !== null))
     wrong.push(`P8: ${where} is ${row.status} with reward ${row.reward}`);
-  if (row.status === "quarantined" && expected.asks !== poisonous && !mayLookGuilty(night))
+  if (row.status === "quarantined" && expected.asks !== poisonous && !mayLookGuilty(row, morning))
     wrong.push(`${where} is quarantined, and kills no engine`);
   if (row.status !== "ok" || expected.asks === null) return wrong;
   if (log.told.get(expected.asks)?.has(pairOf(row.logprob_yes, row.logprob_no)) !== true)
@@ -87,9 +89,15 @@ function whatIsWrong(row: ResultRow, expected: ExpectedRow | undefined, { log, p
   return wrong;
 }
 
-/** Who is alone on an engine each time when it hangs cannot be told from a row that hangs it. */
-function mayLookGuilty({ faults }: Morning["night"]): boolean {
-  return faults.some(({ kind }) => kind === "engine-hangs");
+/**
+ * Who is alone on an engine each time when it hangs cannot be told from a row that hangs it; nor who was alone with two
+ * workers that were killed, since a worker and its engine may die together (protocol Q16).
+ */
+function mayLookGuilty({ batch, row_index }: ResultRow, { night, diary }: Morning): boolean {
+  return (
+    night.faults.some(({ kind }) => kind === "engine-hangs") ||
+    (diary.unlucky.get(unluckyKey(batch, row_index)) ?? 0) > 1
+  );
 }
 
 /** P2: what was stored once stands as it was, outside of partial/. Changes were noted when they happened. */

@@ -18,6 +18,10 @@ import type { VirtualProcess } from "./virtual-world.ts";
 export interface Diary {
   /** An operation has taken place. */
   done(process: VirtualProcess, operation: StoreOperation): void;
+  /** A process is killed: the row that it was alone with, if any, has an unlucky death. */
+  killed(process: VirtualProcess): void;
+  /** how often a row was alone with a process that was killed, by batch and row_index */
+  readonly unlucky: ReadonlyMap<string, number>;
   /** A process was told the result of an operation. */
   learnt(operation: StoreOperation): void;
   /** rows that a process was told to be in a checkpoint, as engines name them */
@@ -50,6 +54,9 @@ export function keepDiary(
   const batches = new Map<string, BatchDiary>();
   const saved = new Set<string>();
   const looked = new Map<VirtualProcess, number>();
+  const unlucky = new Map<string, number>();
+  /** the row that a process named as alone last */
+  const alone = new Map<VirtualProcess, string>();
   const wrong: string[] = [];
 
   function of(batch: string): BatchDiary {
@@ -98,9 +105,16 @@ export function keepDiary(
     wrong,
     first,
     lookedAt: (process) => looked.get(process) ?? 0,
+    unlucky,
     done(process, { kind, key }) {
       if (kind === "put") stored(key);
+      const marker = kind === "put" ? readPartialKey(key) : null;
+      if (marker?.kind === "alone") alone.set(process, unluckyKey(key.split("/")[0] ?? "", marker.n));
       if (kind === "list" && key === donePrefix) looked.set(process, time.now());
+    },
+    killed(process) {
+      const row = alone.get(process);
+      if (row !== undefined) unlucky.set(row, (unlucky.get(row) ?? 0) + 1);
     },
     learnt({ kind, key, bytes }) {
       if (kind !== "put" || bytes === undefined || readPartialKey(key)?.kind !== "rows") return;
@@ -112,4 +126,8 @@ export function keepDiary(
       }
     },
   };
+}
+
+export function unluckyKey(batch: string, row: number): string {
+  return `${batch} ${row}`;
 }

@@ -113,6 +113,7 @@ export async function playNight(
   const blows: Blows = {
     kill(process) {
       process.kill();
+      diary.killed(process);
       for (const one of living) {
         if (one.process !== process) continue;
         bury(one);
