@@ -65,7 +65,8 @@ export async function ask(
   const key: Record<string, string> = apiKey === null ? {} : { authorization: `Bearer ${apiKey}` };
   const response = await fetch(url + path, {
     method: body === undefined ? "GET" : "POST",
-    headers: { "content-type": "application/json", ...key, ...headers },
+    // vLLM closes a connection that rests for 5 s, now and then under the next request
+    headers: { "content-type": "application/json", connection: "close", ...key, ...headers },
     ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
     signal,
   });
