@@ -81,11 +81,13 @@ function connect(url: string, apiKey: string | null, pid: string | null): Engine
     apiKey,
     engines: openEngines({ urls: [url], agent, apiKey, inFlight: 4, onWarning: () => {} }),
     async fill() {
-      const hangUp = new AbortController();
-      const rows = [1, 2, 3].map(() => askChat(engine, endless, {}, hangUp.signal).catch(() => null));
       const count = async (state: string) => metric(engine, `vllm:num_requests_${state}`);
       const is = async (running: number, waiting: number) =>
         (await count("running")) === running && (await count("waiting")) === waiting;
+      // a row that was hung up on before still counts until the engine has let go of it: the third would be refused
+      await until("it is idle", () => is(0, 0));
+      const hangUp = new AbortController();
+      const rows = [1, 2, 3].map(() => askChat(engine, endless, {}, hangUp.signal).catch(() => null));
       await until("two rows run and one waits", () => is(2, 1));
       return async () => {
         hangUp.abort();
