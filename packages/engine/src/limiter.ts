@@ -6,6 +6,8 @@ export interface LimiterState {
   readonly preemptions: number | null;
   /** looks in a row at which rows waited inside the engine */
   readonly crowded: number;
+  /** of the KV cache, what a running row takes on average, over the last looks; null before any row ran */
+  readonly rowShare: number | null;
 }
 
 /** One row always fits. A cache of 17,000 tokens (32B in bfloat16 on one H100) holds no more than five. */
@@ -16,10 +18,13 @@ const blindStart = 32;
 /** Share of the KV cache that the start value fills: rows differ, and an overfull cache computes rows twice. */
 const startShare = 0.8;
 /**
- * Above this use the cache is as full as it should be: rows grow as long as they write. At 0.92 (05 section 2.2) about
- * twice as many rows were preempted, for no more throughput (test/limiter-settles.test.ts).
+ * Of the KV cache, what rows of the average size may fill. Rows grow as long as they write: at 0.85 of a cache of 14 rows
+ * the throughput is 2 % less, and a use looked at for a moment instead of a row's average (05 section 2.2) preempts twice
+ * as often for none more (test/limiter-settles.test.ts; docs/explanation/throughput.md for a real vLLM).
  */
-const fullCache = 0.85;
+const fullCache = 0.9;
+/** Looks that a row's share is averaged over: the moment at which many rows are young is no room for more of them. */
+const shareLooks = 8;
 /** Preempted rows per running row and look above which the engine has too many. */
 const tolerated = 0.02;
 /** A few rows waiting inside the engine hide the turn-around of HTTP. */
@@ -33,14 +38,15 @@ const patience = 6;
  */
 export function startLimiter(kvTokens: number | null, liveTokens: number): LimiterState {
   const limit = kvTokens === null ? blindStart : clamp(Math.floor((startShare * kvTokens) / liveTokens));
-  return { limit, preemptions: null, crowded: 0 };
+  return { limit, preemptions: null, crowded: 0, rowShare: null };
 }
 
 /**
  * The next limit, from the engine's own state and never from errors (05 section 2.2: a controller that watches
  * preemptions settles at the best fixed limit, one that watches the waiting rows settles past it). Preemptions shrink
- * the limit by 7 %, from what really ran; room lets it grow. While more of our own rows are in flight (`taken`) than it
- * allows, it stays: the rows above it say nothing about it. Without metrics it stays, too. Pure.
+ * the limit by 7 %, from what really ran; room for one more row of the average size lets it grow. While more of our own
+ * rows are in flight (`taken`) than it allows, it stays: the rows above it say nothing about it. Without metrics it
+ * stays, too. Pure.
  */
 export function nextLimit(state: LimiterState, metrics: EngineMetrics | null, taken: number): LimiterState {
   if (metrics === null) return state;
@@ -48,16 +54,24 @@ export function nextLimit(state: LimiterState, metrics: EngineMetrics | null, ta
   // a restarted engine counts from 0 again
   const preempted = Math.max(0, preemptions - (state.preemptions ?? preemptions));
   const crowded = waiting > fewWaiting ? state.crowded + 1 : 0;
-  const next = { preemptions, crowded };
+  const rowShare = averageShare(state.rowShare, metrics);
+  const next = { preemptions, crowded, rowShare };
   if (taken > state.limit) return { ...next, limit: state.limit };
   if (preempted > tolerated * running) {
     return { ...next, limit: clamp(Math.floor(Math.min(state.limit, running + fewWaiting) * 0.93)) };
   }
   if (crowded >= patience) return { ...next, limit: clamp(Math.min(state.limit, running + fewWaiting)) };
-  const roomy = waiting <= fewWaiting && kvUsage < fullCache;
+  const fits = rowShare === null ? ceiling : Math.floor(fullCache / rowShare);
   // only a limit that is used says anything about the next one
-  if (roomy && taken >= state.limit * 0.9) return { ...next, limit: clamp(state.limit + step(state.limit, kvUsage)) };
-  return { ...next, limit: state.limit };
+  const roomy = waiting <= fewWaiting && taken >= state.limit * 0.9 && state.limit < fits;
+  return { ...next, limit: roomy ? clamp(Math.min(fits, state.limit + step(state.limit, kvUsage))) : state.limit };
+}
+
+/** What a running row takes of the KV cache, averaged over about the last `shareLooks` looks. */
+function averageShare(before: number | null, { running, kvUsage }: EngineMetrics): number | null {
+  if (running === 0 || kvUsage === 0) return before;
+  const seen = kvUsage / running;
+  return before === null ? seen : before + (seen - before) / shareLooks;
 }
 
 /** Far from full it grows by an eighth, near it by one row. */

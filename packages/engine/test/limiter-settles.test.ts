@@ -24,9 +24,12 @@ describe.each([60_000, 140_000, 300_000])(`a cache of %i tokens, seed ${seed}`, 
     expect(overfed.tokensPerSecond).toBeLessThan(0.97 * best);
   });
 
-  test.each([16, 1_024])("law: from %i the limit settles within 5 %% of the best fixed one", (start) => {
-    const { tokensPerSecond, preemptions } = feedEngine({ kvTokens, seed, limit: { start } });
-    expect(tokensPerSecond).toBeGreaterThan(0.95 * best);
-    expect(preemptions).toBeLessThan(0.75 * overfed.preemptions);
-  });
+  test.each([16, 1_024])(
+    "law: from %i the limit settles within 5 %% of the best fixed one, and one row in ten is preempted at most",
+    (start) => {
+      const { tokensPerSecond, preemptions } = feedEngine({ kvTokens, seed, limit: { start } });
+      expect(tokensPerSecond).toBeGreaterThan(0.95 * best);
+      expect(preemptions).toBeLessThan(0.1);
+    },
+  );
 });

@@ -18,6 +18,7 @@ const at = (limit: number, over: Partial<LimiterState> = {}): LimiterState => ({
   limit,
   preemptions: 0,
   crowded: 0,
+  rowShare: null,
   ...over,
 });
 
@@ -38,7 +39,10 @@ describe("the next limit", () => {
   test.each<[string, LimiterState, Partial<EngineMetrics>, number]>([
     ["grows by one near full", at(40), { running: 40, kvUsage: 0.8 }, 41],
     ["grows by an eighth far from full", at(40), { running: 40, kvUsage: 0.3 }, 45],
-    ["stays when the cache is full", at(40), { running: 40, kvUsage: 0.86 }, 40],
+    ["grows no further than average rows fit", at(64, { rowShare: 0.013 }), { running: 64, kvUsage: 0.65 }, 71],
+    ["stays when one more average row does not fit", at(40), { running: 40, kvUsage: 0.89 }, 40],
+    ["in a cache of few rows, too", at(7), { running: 7, kvUsage: 0.8 }, 7],
+    ["stays at a moment when many rows are young", at(40, { rowShare: 0.024 }), { running: 40, kvUsage: 0.5 }, 40],
     ["stays when it is not used", at(40), { running: 10, kvUsage: 0.1 }, 40],
     ["stays when rows wait in the engine", at(40), { running: 38, waiting: 3, kvUsage: 0.5 }, 40],
     ["shrinks by 7 % when rows are preempted", at(100), { running: 100, preemptions: 3, kvUsage: 1 }, 93],
@@ -82,7 +86,7 @@ describe("the next limit", () => {
     for (let look = 0; look < 5; look += 1)
       state = nextLimit(state, { ...idle, running: 60, waiting: 440, kvUsage: 0.8 }, 500);
     state = nextLimit(state, { ...idle, running: 500, waiting: 0, kvUsage: 0.8 }, 500);
-    expect(state).toMatchObject({ limit: 501, crowded: 0 });
+    expect(state).toMatchObject({ limit: 500, crowded: 0 });
   });
 
   /**
