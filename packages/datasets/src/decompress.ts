@@ -1,8 +1,9 @@
 import zlib, { createGunzip } from "node:zlib";
 import { AssayError } from "@assay/core";
+import { createZstdFrames } from "./zstd-frames.ts";
 
 /** The format of a file as its first bytes tell it; "plain" is everything that has no sign of its own. */
-export type FileFormat = "gzip" | "zstd" | "parquet" | "zip" | "plain";
+export type FileFormat = "gzip" | "zstd" | "parquet" | "zip" | "xz" | "UTF-16" | "plain";
 
 /** Bytes that are needed to tell. */
 export const signatureBytes = 4;
@@ -13,6 +14,9 @@ export function fileFormat(head: Uint8Array): FileFormat {
   // pzstd begins its files with a frame to be skipped
   if (magic === "(\xb5/\xfd" || /^[P-_]\*M\x18$/.test(magic)) return "zstd";
   if (magic === "PAR1") return "parquet";
+  if (magic === "\xfd7zX") return "xz";
+  // tables that a spreadsheet saved as "Unicode text"
+  if (/^(?:\xff\xfe|\xfe\xff)/.test(magic)) return "UTF-16";
   return magic === "PK\x03\x04" ? "zip" : "plain";
 }
 
@@ -69,7 +73,7 @@ export function otherFormat(format: FileFormat, where: string): AssayError {
     where,
     expected: "JSON Lines, a JSON array, CSV or Parquet; text may be gzip or zstd",
     got: format,
-    next: "unpack it",
+    next: format === "UTF-16" ? "iconv -f UTF-16 -t UTF-8 FILE > NEW" : "unpack it",
   });
 }
 
@@ -101,6 +105,7 @@ async function* unzstd(
   create: () => Inflater,
 ): AsyncGenerator<Uint8Array> {
   const reads = source[Symbol.asyncIterator]();
+  const frames = createZstdFrames();
   let last: Uint8Array = new Uint8Array();
   let taken = 0;
   let rest = 0;
@@ -111,6 +116,7 @@ async function* unzstd(
       const read = await reads.next();
       if (read.done === true) return read;
       last = read.value;
+      frames.push(last);
     }
     rest = 0;
     return { done: false, value: last };
@@ -124,6 +130,7 @@ async function* unzstd(
       rest = frame.rest;
       if (rest > 0 && rest === begun) throw somethingBehind("zstd", where, taken, "other bytes");
     } while (rest > 0);
+    if (!frames.isWhole()) throw cannotBeReadOn("zstd", where, taken, endIsMissing);
   } finally {
     await reads.return?.();
   }
@@ -156,16 +163,22 @@ async function* inflate(
   } catch (cause) {
     const code = (cause as { code?: unknown }).code;
     if (typeof code !== "string" || !/^Z(STD)?_/.test(code)) throw cause;
-    throw new AssayError("E_INPUT_UNREADABLE", `the ${format} data cannot be read on`, {
-      where: `${where}, within the first ${given} compressed bytes`,
-      expected: `a whole ${format} file`,
-      got: code === "Z_BUF_ERROR" ? "its end is missing" : code,
-      cause,
-    });
+    throw cannotBeReadOn(format, where, given, code === "Z_BUF_ERROR" ? endIsMissing : code, cause);
   } finally {
     inflater.destroy();
     await feeding;
   }
+}
+
+const endIsMissing = "its end is missing";
+
+function cannotBeReadOn(format: FileFormat, where: string, given: number, got: string, cause?: unknown): AssayError {
+  return new AssayError("E_INPUT_UNREADABLE", `the ${format} data cannot be read on`, {
+    where: `${where}, within the first ${given} compressed bytes`,
+    expected: `a whole ${format} file`,
+    got,
+    cause,
+  });
 }
 
 function somethingBehind(format: FileFormat, where: string, taken: number, got: string): AssayError {
