@@ -183,6 +183,7 @@ export { checkProfile, setProfile } from "./set-profile.ts";
 export { sha256 } from "./sha256.ts";
 export { engineSideStatuses, isEngineSide, type Status, statuses } from "./status.ts";
 export { type StatusMeaning, statusMeanings } from "./status-meaning.ts";
+export { assertDepth, assertNumbers, assertText } from "./storable-json.ts";
 export {
   aloneKey,
   amongKey,

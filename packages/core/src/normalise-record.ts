@@ -2,6 +2,7 @@ import { BadRecord, type BadValue, badAsValue, readText } from "./bad-record.ts"
 import { principlesOf, type Recipe } from "./recipe.ts";
 import type { UserColumn } from "./result-row.ts";
 import type { Json, Message } from "./row.ts";
+import { assertDepth, assertNumbers, assertText } from "./storable-json.ts";
 
 /** What `--principle`, `--map`, `--carry` and the profile say about reading records. */
 export interface RecordSettings {
@@ -198,7 +199,7 @@ function readCarried(
     const column = typed.get(key);
     if (own.has(key) && column === undefined) continue;
     if (!key.isWellFormed()) throw new BadRecord("lone_surrogate", "(a field's name)");
-    if (isDeeperThan(maxDepth, value)) throw new BadRecord("unsupported_content", key);
+    assertDepth(value, key);
     assertText(value, key);
     if (column !== undefined && !fits(value, column)) throw new BadRecord("wrong_type", key);
     if (column !== undefined || settings.carryAll || isShortScalar(value)) {
@@ -222,45 +223,4 @@ function fits(value: unknown, column: UserColumn): boolean {
   if (column.type === "boolean") return typeof value === "boolean";
   if (column.type === "double") return typeof value === "number";
   return typeof value === "number" && Number.isSafeInteger(value);
-}
-
-/**
- * Deeper than this is no data set's field but a mistake or an attack: JSON.parse takes any depth, and JSON.stringify
- * and the readers of `carried` end in a stack overflow.
- */
-const maxDepth = 200;
-
-function isDeeperThan(depth: number, value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return depth === 0 || Object.values(value).some((member) => isDeeperThan(depth - 1, member));
-}
-
-function assertText(value: unknown, field: string): void {
-  if (typeof value === "string") {
-    if (!value.isWellFormed()) throw new BadRecord("lone_surrogate", field);
-  } else if (Array.isArray(value)) {
-    for (const [i, member] of value.entries()) assertText(member, `${field}[${i}]`);
-  } else if (typeof value === "object" && value !== null) {
-    for (const [key, member] of Object.entries(value)) {
-      if (!key.isWellFormed()) throw new BadRecord("lone_surrogate", field);
-      assertText(member, `${field}.${key}`);
-    }
-  }
-}
-
-/**
- * What is written as an integer beyond 2^53 was rounded by JSON.parse before we saw it. From 1e21 on ECMAScript
- * writes an exponent, which no identifier has: such a number is taken for the measurement that it is. 1e400 became an
- * infinity, which JSON would write as null.
- */
-function assertNumbers(value: unknown, field: string): void {
-  if (typeof value === "number") {
-    if (!Number.isFinite(value)) throw new BadRecord("wrong_type", field);
-    if (Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < 1e21)
-      throw new BadRecord("unsafe_integer", field);
-  } else if (Array.isArray(value)) {
-    for (const [i, member] of value.entries()) assertNumbers(member, `${field}[${i}]`);
-  } else if (typeof value === "object" && value !== null) {
-    for (const [key, member] of Object.entries(value)) assertNumbers(member, `${field}.${key}`);
-  }
 }

@@ -1,6 +1,8 @@
 import { z } from "zod";
+import { badAsValue } from "./bad-record.ts";
 import { AssayError } from "./error.ts";
 import { type Profile, profileSchema } from "./profile.ts";
+import { assertText } from "./storable-json.ts";
 
 /**
  * Short names of `--set key=value`. Only what changes how a row is asked or read; a longer change is a profile file
@@ -48,6 +50,7 @@ export function checkProfile(raw: unknown, where: string): Profile {
       got: z.prettifyError(parsed.error).replace(/\s*\n\s*/g, " "),
     });
   }
+  refuseHalves(parsed.data, where);
   const { verdict, max_tokens } = parsed.data;
   if (verdict.position === "last-after-anchor" && verdict.anchor === null) {
     throw new AssayError("E_PROFILE", "a verdict behind an anchor needs the anchor", {
@@ -73,6 +76,20 @@ export function checkProfile(raw: unknown, where: string): Profile {
     });
   }
   return parsed.data;
+}
+
+/** Half a character cannot be hashed, and no engine takes it. */
+function refuseHalves(profile: Profile, where: string): void {
+  const half = badAsValue(() => {
+    assertText(profile, "profile");
+    return null;
+  });
+  if (half === null) return;
+  throw new AssayError("E_PROFILE", "a text of the profile holds half a character", {
+    where,
+    expected: "well-formed text",
+    got: `a lone surrogate in ${half.field}`,
+  });
 }
 
 /** A plain text that lacks a role would fail at the first row that has it. */

@@ -2,6 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { buildRequest } from "../src/build-request.ts";
 import { builtInProfiles } from "../src/built-in-profiles.ts";
+import { canonicalJson } from "../src/canonical-json.ts";
 import type { Completion, PositionLogprobs } from "../src/completion.ts";
 import { completionFromChat, completionFromText } from "../src/completion-from-answer.ts";
 import { isAssayError } from "../src/error.ts";
@@ -28,6 +29,8 @@ describe("a profile", () => {
     fc.assert(
       fc.property(fc.oneof(hostileJson, ...inJson.map(spoiled)), (raw) => {
         const profile = orCode(() => checkProfile(raw, "mine.json"), "E_PROFILE", "mine.json");
+        // its hash is a part of every batch's name
+        if (profile !== null) expect(canonicalJson(profile)).not.toBe("");
         // ids that the probe has to find are not there yet
         if (profile === null || !hasVerdictIds(profile)) return;
         const settings = {

@@ -1,4 +1,4 @@
-import { type BadCode, BadRecord, readText } from "@assay/core";
+import { assertDepth, assertNumbers, type BadCode, BadRecord, readText } from "@assay/core";
 import type { RawRecord } from "./importer.ts";
 
 /** A field that has to hold text; `missing` is the code for one that is absent or null. Throws BadRecord. */
@@ -28,15 +28,16 @@ export function choiceField(raw: RawRecord, field: string, choices: readonly str
 }
 
 /**
- * Any value as the text of a column: text as it is, the rest as JSON, null for what is absent. Throws BadRecord for an
- * integer that was rounded when it was read.
+ * Any value as the text of a column: text as it is, the rest as JSON, null for what is absent. Throws BadRecord for a
+ * number that was rounded when it was read, and for a value that is nested too deeply to be written.
  */
 export function labelText(raw: RawRecord, field: string): string | null {
   const value = raw[field];
   if (value === undefined || value === null) return null;
-  if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value))
-    throw new BadRecord("unsafe_integer", field);
-  return typeof value === "string" ? value : JSON.stringify(value);
+  if (typeof value === "string") return value;
+  assertDepth(value, field);
+  assertNumbers(value, field);
+  return JSON.stringify(value);
 }
 
 /** The record without the fields that an importer has used up. */

@@ -1,4 +1,4 @@
-import { canonicalJson, type Message, sha256 } from "@assay/core";
+import { assertDepth, assertNumbers, assertText, BadRecord, canonicalJson, type Message, sha256 } from "@assay/core";
 import { splitTurns } from "./split-turns.ts";
 
 /** A prompt as a trainer logged it, and what the policy wrote. */
@@ -28,7 +28,14 @@ export function readRollout(prompt: string, response: string): Rollout {
 
 export const oneUserTurn = "flat prompt of no known template read as one user turn";
 
-/** A GRPO group is a prompt within one step: later steps ask the same prompts of another policy. */
+/**
+ * A GRPO group is a prompt within one step: later steps ask the same prompts of another policy. Throws BadRecord for a
+ * step that is no scalar, and for messages that JSON could not hold again.
+ */
 export function stepGroup(step: unknown, messages: readonly Message[]): string {
+  if (typeof step === "object" && step !== null) throw new BadRecord("wrong_type", "step");
+  assertDepth(messages, "prompt");
+  assertText(messages, "prompt");
+  assertNumbers(messages, "prompt");
   return `${String(step)}:${sha256(canonicalJson(messages)).slice(0, 16)}`;
 }

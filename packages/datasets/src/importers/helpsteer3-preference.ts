@@ -22,6 +22,6 @@ function scores(value: unknown): string | null {
   const all = Array.isArray(value)
     ? value.map((each: unknown) => (isObject(each) ? each.score : undefined))
     : [undefined];
-  if (all.some((score) => typeof score !== "number")) throw new BadRecord("wrong_type", "individual_preference");
+  if (!all.every(Number.isFinite)) throw new BadRecord("wrong_type", "individual_preference");
   return JSON.stringify(all);
 }

@@ -55,5 +55,9 @@ function answerOf(raw: RawRecord): { text: string; tools: boolean } | null {
   });
   const text = texts.findLast((each) => each !== "") ?? texts.at(-1);
   if (text === undefined) throw new BadRecord("missing_response", "response.output");
-  return { text, tools: output.some((item: unknown) => isObject(item) && String(item.type).endsWith("_call")) };
+  return { text, tools: output.some((item: unknown) => isObject(item) && isCall(item.type)) };
+}
+
+function isCall(type: unknown): boolean {
+  return typeof type === "string" && type.endsWith("_call");
 }

@@ -32,12 +32,14 @@ function plainMessage(message: unknown, field: string): { role: unknown; content
   return { role, content: textOfParts(message.content, `${field}.content`) };
 }
 
+const textParts: ReadonlySet<unknown> = new Set(["text", "input_text", "output_text"]);
+
 /** Text, or parts of text joined; anything else is left as it is, for the check of every record to find. */
 export function textOfParts(content: unknown, field: string): unknown {
   if (!Array.isArray(content)) return content;
   return content
     .map((part: unknown, i) => {
-      const known = isObject(part) && ["text", "input_text", "output_text"].includes(String(part.type));
+      const known = isObject(part) && textParts.has(part.type);
       if (!known || typeof part.text !== "string") throw new BadRecord("unsupported_content", `${field}[${i}]`);
       return part.text;
     })
