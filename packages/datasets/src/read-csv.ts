@@ -8,20 +8,22 @@ import { maxRecordBytes, type ReadRecord, type RecordBatch } from "./read-jsonl.
  * given, null where nothing stands between the commas, "" where an empty pair of quotes does. Lines are physical: a row
  * stands where it begins, however many lines its cells have. A row with too few or too many cells, or with bytes that
  * are no UTF-8, is a bad record; a last one without newline and with too few cells is still being written. Takes bytes
- * that are plain already. Memory: one read and one row. Throws E_INPUT_UNREADABLE where quotes are broken, since
- * nothing behind them can be trusted, and for a header with a name twice or empty.
+ * that are plain already. Memory: one read and one row. Throws E_INPUT_UNREADABLE, at the row's first line, where quotes
+ * are broken or a row is larger than any could be, since nothing behind that can be trusted; and for a header whose
+ * names are not one a column, each once, in one line of UTF-8.
  */
 export async function* readCsv(
   source: AsyncIterable<Uint8Array>,
-  options: { readonly where: string },
+  options: { readonly where: string; readonly maxRowBytes?: number },
 ): AsyncGenerator<RecordBatch> {
-  const rows = createRows(options.where);
   const { head, whole } = await peek(source, (seen) => seen.length >= 3);
   let skip = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? 3 : 0;
+  const rows = createRows(options.where, skip, options.maxRowBytes ?? maxRecordBytes);
   for await (const read of whole) {
     const bytes = read.subarray(skip);
     skip = 0;
-    if (bytes.length > 0) yield { records: await rows.push(bytes), bytes: read.length, blank: rows.blank(), torn: 0 };
+    const records = bytes.length === 0 ? [] : await rows.push(bytes);
+    yield { records, bytes: read.length, blank: rows.blank(), torn: 0 };
   }
   const { records, torn } = await rows.end();
   yield { records, bytes: 0, blank: rows.blank(), torn };
@@ -30,11 +32,17 @@ export async function* readCsv(
 type Cells = (string | null | typeof notUtf8)[];
 const notUtf8 = Symbol("no UTF-8");
 
-function createRows(where: string) {
+/** Cells of a row: commas cost the parser far more memory than the file. */
+const maxCells = 100_000;
+
+/** Takes the bytes from byte `begin` of the input on, the first one of the header. */
+function createRows(where: string, begin: number, maxRowBytes: number) {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let records: ReadRecord[] = [];
   let header: readonly string[] | null = null;
-  let last = { lines: 0, bytes: 0, empty: 0 };
+  /** where the next row stands */
+  let next = { line: 1, offset: begin };
+  let pushed = begin;
   let blank = 0;
   let endsInNewline = true;
   let lastIsShort = false;
@@ -44,9 +52,10 @@ function createRows(where: string) {
     encoding: "latin1",
     record_delimiter: ["\r\n", "\n"],
     relax_column_count: true,
-    skip_empty_lines: true,
-    max_record_size: maxRecordBytes,
-    cast: (letters, { quoting }) => (letters === "" && !quoting ? null : decode(letters)),
+    cast: (letters, { quoting, index }) => {
+      if (index >= maxCells) throw tooManyCells(`${where}:${next.line}`);
+      return letters === "" && !quoting ? null : decode(letters);
+    },
     // collected here, in order, instead of being read from the stream one by one
     on_record: (cells: Cells, info: InfoRecord) => {
       take(cells, info);
@@ -68,12 +77,14 @@ function createRows(where: string) {
   }
 
   function take(cells: Cells, info: InfoRecord): void {
-    const empty = info.empty_lines - last.empty;
-    const place = { line: last.lines + empty + 1, offset: last.bytes };
-    last = { lines: info.lines, bytes: info.bytes, empty: info.empty_lines };
-    blank += empty;
+    const place = next;
+    next = { line: info.lines + 1, offset: begin + info.bytes };
+    if (cells.length === 1 && cells[0] === null) {
+      blank += 1;
+      return;
+    }
     if (header === null) {
-      header = readHeader(cells, where);
+      header = readHeader(cells, `${where}:${place.line}`);
       return;
     }
     lastIsShort = cells.length < header.length;
@@ -93,7 +104,8 @@ function createRows(where: string) {
         resolve();
       });
     });
-    if (failed !== null) throw isAssayError(failed) ? failed : unreadable(failed as LocatedError, where);
+    if (failed !== null)
+      throw isAssayError(failed) ? failed : unreadable((failed as CsvError).code, `${where}:${next.line}`);
     const taken = records;
     records = [];
     return taken;
@@ -102,7 +114,10 @@ function createRows(where: string) {
   return {
     async push(bytes: Uint8Array): Promise<ReadRecord[]> {
       endsInNewline = bytes.at(-1) === 0x0a;
-      return settled((done) => parser.write(bytes, () => done()));
+      pushed += bytes.length;
+      const taken = await settled((done) => parser.write(bytes, () => done()));
+      if (pushed - next.offset > maxRowBytes + bytes.length) throw unreadable(tooLarge, `${where}:${next.line}`);
+      return taken;
     },
     async end(): Promise<{ records: ReadRecord[]; torn: number }> {
       const rest = await settled(() => parser.resume().end());
@@ -119,23 +134,53 @@ function createRows(where: string) {
 }
 
 function readHeader(cells: Cells, where: string): readonly string[] {
-  const names = cells.map((cell) => (typeof cell === "string" ? cell.trim() : ""));
-  const wrong = names.find((name, i) => name === "" || names.indexOf(name) !== i);
-  if (wrong === undefined) return names;
+  const names = cells.map((cell) => (typeof cell === "string" ? cell.trim() : cell));
+  const wrong = names.find(
+    (name, i) => !isText(name) || name === "" || /[\r\n]/.test(name) || names.indexOf(name) !== i,
+  );
+  if (wrong === undefined) return names.filter(isText);
   throw new AssayError("E_INPUT_UNREADABLE", "the CSV header cannot name the columns", {
-    where: `${where}:1`,
-    expected: "one name a column, each once",
-    got: wrong === "" ? "a column without a name" : `${JSON.stringify(wrong.slice(0, 40))} twice`,
+    where,
+    expected: "one name a column, each once, in one line of UTF-8",
+    got: wrongName(wrong),
   });
 }
 
-type LocatedError = CsvError & { readonly lines?: number };
+function isText(cell: Cells[number]): cell is string {
+  return typeof cell === "string";
+}
 
-/** The parser's own words quote the row: only its code is told. */
-function unreadable({ code, lines }: LocatedError, where: string): AssayError {
+function wrongName(name: Cells[number]): string {
+  if (name === notUtf8) return "bytes that are no UTF-8";
+  if (!isText(name) || name === "") return "a column without a name";
+  // with the line ends of an old Mac the whole file is its header
+  if (/[\r\n]/.test(name)) return "a name of several lines";
+  return `${JSON.stringify(name.slice(0, 40))} twice`;
+}
+
+function tooManyCells(where: string): AssayError {
+  return new AssayError("E_INPUT_UNREADABLE", "a row of the CSV has too many cells to be one", {
+    where,
+    expected: `at most ${maxCells.toLocaleString("en-US")} cells`,
+    got: "more",
+  });
+}
+
+/** Not the parser's own limit, which counts no quotes. */
+const tooLarge = "CSV_TOO_LARGE";
+
+/** What the parser's codes mean: its own words quote the row. */
+const broken: ReadonlyMap<string, string> = new Map([
+  ["CSV_QUOTE_NOT_CLOSED", "a quote that is not closed, or a file that is still being written"],
+  [tooLarge, "a row of more than 32 MiB, or a quote that is not closed"],
+  ["CSV_INVALID_CLOSING_QUOTE", "something between a closing quote and the next comma"],
+  ["INVALID_OPENING_QUOTE", "a quote within a cell that has none around it"],
+]);
+
+function unreadable(code: string, where: string): AssayError {
   return new AssayError("E_INPUT_UNREADABLE", "the CSV cannot be read on", {
-    where: lines === undefined ? where : `${where}:${lines}`,
+    where,
     expected: "cells with quotes, commas or newlines in double quotes, and quotes in them doubled",
-    got: code === "CSV_QUOTE_NOT_CLOSED" ? "a quote that is not closed, or a file that is still being written" : code,
+    got: broken.get(code) ?? code,
   });
 }

@@ -110,6 +110,8 @@ function createSplitter(where: string, maxMemberBytes: number) {
   return {
     push,
     end(): void {
+      if (place === "inside")
+        throw unreadable("a member of the JSON array does not end", `line ${member.line}, byte ${member.offset}`);
       if (place !== "after") throw unreadable("the JSON array does not end", `in all ${offset} bytes`);
     },
   };

@@ -68,18 +68,14 @@ export async function* readPacked(
     }
     return;
   }
-  const text = decompress(whole, where);
-  if (csv) {
-    yield* readCsv(text, { where });
-    return;
-  }
-  const begun = await peek(text, (seen) => seen.length >= signatureBytes && isTold(seen));
+  const begun = await peek(decompress(whole, where), (seen) => seen.length >= signatureBytes && isTold(seen));
   const packed = fileFormat(begun.head);
   if (packed !== "plain") {
     await begun.close();
     throw otherFormat(packed, where);
   }
-  if (isArray(begun.head)) yield* readJsonArray(begun.whole, { where });
+  if (csv) yield* readCsv(begun.whole, { where });
+  else if (isArray(begun.head)) yield* readJsonArray(begun.whole, { where });
   else yield* readLines(begun.whole, { cut });
 }
 
