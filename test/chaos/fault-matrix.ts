@@ -410,7 +410,7 @@ export const faultMatrix: readonly FaultRow[] = [
     promise: "a bad record with its field, or refused as a whole",
     tests: [
       [normalise, "a fault names their field"],
-      [parquet, "cells as JSON would have them: nested, 64-bit, times, NaN, what is missing"],
+      [parquet, "cells as JSON would have them: nested, 64-bit, decimals, times, NaN, what is missing"],
     ],
   },
   {

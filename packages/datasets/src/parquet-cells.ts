@@ -34,9 +34,23 @@ function isoTime(nanos: bigint): string {
   return `${text.slice(0, -1)}${digits}Z`;
 }
 
-/** Columns that hold bytes which nothing says to be text. */
-export function binaryColumns(root: SchemaTree): ReadonlySet<string> {
-  return new Set(root.children.filter(holdsBytes).map(({ element }) => element.name));
+/** What the schema says of columns whose cells need more than a look at the value. */
+export interface CellKinds {
+  /** columns that hold bytes which nothing says to be text */
+  readonly binary: ReadonlySet<string>;
+  /** digits behind the point of columns of decimals */
+  readonly scales: ReadonlyMap<string, number>;
+}
+
+export function cellKinds({ children }: SchemaTree): CellKinds {
+  return {
+    binary: new Set(children.filter(holdsBytes).map(({ element }) => element.name)),
+    scales: new Map(
+      children.flatMap(({ element: { name, converted_type: converted, scale = 0 } }) =>
+        converted === "DECIMAL" ? [[name, scale]] : [],
+      ),
+    ),
+  };
 }
 
 function holdsBytes({ element, children }: SchemaTree): boolean {
@@ -49,11 +63,13 @@ function holdsBytes({ element, children }: SchemaTree): boolean {
 /** A decoded row as JSON would have it, or bad: invalid_utf8. */
 export function plainCells(
   row: { readonly [column: string]: unknown },
-  binary: ReadonlySet<string>,
+  { binary, scales }: CellKinds,
 ): ReadRecord["parsed"] {
   const cells: [string, unknown][] = [];
   for (const [name, cell] of Object.entries(row)) {
-    const value = plain(cell);
+    const scale = scales.get(name);
+    // the library multiplies by a power of ten, which makes 0.30000000000000004 of 0.3
+    const value = scale !== undefined && typeof cell === "number" ? Number(cell.toFixed(scale)) : plain(cell);
     if (!holdsNotText(value)) cells.push([name, value]);
     else if (binary.has(name)) cells.push([name, null]);
     else return { ok: false, bad: "invalid_utf8" };

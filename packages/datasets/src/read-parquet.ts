@@ -1,6 +1,6 @@
 import { AssayError, type RangeReader } from "@assay/core";
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetSchema, type SchemaTree } from "hyparquet";
-import { binaryColumns, plainCells } from "./parquet-cells.ts";
+import { cellKinds, plainCells } from "./parquet-cells.ts";
 import type { ReadRecord, RecordBatch } from "./read-jsonl.ts";
 import { readRowGroup } from "./read-row-group.ts";
 
@@ -14,7 +14,8 @@ const maxGroupBytes = 1024 * 1024 * 1024;
  * A Parquet file, its rows as records in order, nested columns as lists and objects; line is the row from 1. INT64
  * within 2^53 is a number, else text; dates and times are ISO text; NaN, which is how pandas writes what is missing,
  * is null. Columns of bytes that are no text come as null. `leaveOut` names columns that are not read at all. Memory:
- * one row group, decoded. Throws E_INPUT_UNREADABLE, also for a row group beyond 1 GiB.
+ * one row group, decoded. Throws E_INPUT_UNREADABLE, also for a row group beyond 1 GiB, and for columns whose names the
+ * library would mistake for each other.
  */
 export async function* readParquet(
   file: RangeReader,
@@ -26,7 +27,7 @@ export async function* readParquet(
   const leaveOut = new Set(options.leaveOut);
   const schema = schemaOf(metadata, where);
   const columns = namesIn(schema).filter((name) => !leaveOut.has(name));
-  const binary = binaryColumns(schema);
+  const kinds = cellKinds(schema);
   let rowStart = 0;
   for (const [i, group] of metadata.row_groups.entries()) {
     const rowEnd = rowStart + Number(group.num_rows);
@@ -40,7 +41,7 @@ export async function* readParquet(
     for (let from = 0; from < rows.length; from += batchRows) {
       const records = rows.slice(from, from + batchRows).map((row, k): ReadRecord => {
         const index = rowStart + from + k;
-        return { line: index + 1, offset: index, parsed: plainCells(row, binary) };
+        return { line: index + 1, offset: index, parsed: plainCells(row, kinds) };
       });
       // what was handed on need not be kept
       rows.fill({}, from, from + batchRows);
@@ -79,11 +80,38 @@ async function readFooter(file: AsyncBuffer, where: string): Promise<FileMetaDat
 }
 
 function schemaOf(metadata: FileMetaData, where: string): SchemaTree {
+  let schema: SchemaTree;
   try {
-    return parquetSchema(metadata);
+    schema = parquetSchema(metadata);
   } catch (cause) {
     throw unreadable(cause, where);
   }
+  refuseMistakable(schema, where);
+  return schema;
+}
+
+/** The library joins the names of nested columns with dots, and makes them properties: two would be one, or none. */
+function refuseMistakable(schema: SchemaTree, where: string): void {
+  const seen = new Set<string>();
+  for (const column of schema.children) {
+    const paths = pathsIn(column);
+    const wrong = paths.find(
+      (path, i) => paths.indexOf(path) !== i || seen.has(path) || /(?:^|\.)__proto__$/.test(path),
+    );
+    if (wrong !== undefined) {
+      throw new AssayError("E_INPUT_UNREADABLE", "the columns of this Parquet file cannot be told apart", {
+        where,
+        expected: "each name once, and none __proto__",
+        got: JSON.stringify(wrong.slice(0, 80)),
+        next: "rename it, for example with DuckDB: COPY (SELECT old AS new, … FROM 'file') TO 'new.parquet'",
+      });
+    }
+    seen.add(column.element.name);
+  }
+}
+
+function pathsIn({ path, children }: SchemaTree): string[] {
+  return [path.join("."), ...children.flatMap(pathsIn)];
 }
 
 function namesIn(schema: SchemaTree): string[] {

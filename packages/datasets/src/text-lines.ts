@@ -22,6 +22,8 @@ export function createTextLines(format: "jsonl" | "csv", columns: readonly strin
       columns: [...columns],
       header,
       record_delimiter: "\n",
+      // a carriage return, too: in no quotes readers take it for the end of the row, or a part of it
+      quote_record_delimiter: true,
       cast: {
         boolean: (value) => String(value),
         object: (value) => JSON.stringify(value),

@@ -28,9 +28,10 @@ const read = async (bytes: Uint8Array, leaveOut: readonly string[] = []) =>
   tell(readParquet(await inputOf(bytes).ranges(), { where: "x.parquet", leaveOut }));
 
 describe("read-parquet", () => {
-  test("cells as JSON would have them: nested, 64-bit, times, NaN, what is missing", async () => {
+  test("cells as JSON would have them: nested, 64-bit, decimals, times, NaN, what is missing", async () => {
     const bytes = await parquet(`
       select 'é' as t, 7::bigint as small, 9007199254740993::bigint as large, 1.5::double as d,
+        0.3::decimal(2, 1) as tenths, -1.005::decimal(38, 3) as wide,
         'NaN'::double as nan, null::int as nothing, true as yes, 3::tinyint as tiny,
         date '2026-01-02' as day, timestamp '2026-01-02 03:04:05' as s, timestamp '2026-01-02 03:04:05.123456' as us,
         timestamp '1969-12-31 23:59:59.999999' as before, timestamp_ns '2026-01-02 03:04:05.123456789' as ns,
@@ -44,6 +45,8 @@ describe("read-parquet", () => {
           small: 7,
           large: "9007199254740993",
           d: 1.5,
+          tenths: 0.3,
+          wide: -1.005,
           nan: null,
           nothing: null,
           yes: true,
