@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, relative, resolve, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { AssayError, inputStem, isAssayError, type RangeReader } from "@assay/core";
+import { AssayError, inputStem, isAssayError, type RangeReader, visibleText } from "@assay/core";
 import { type ChosenInput, chooseInputs, globBase, inputKinds, isGlob, matchesGlob, pickInputs } from "@assay/datasets";
 import type { InputSource } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
@@ -166,7 +166,7 @@ function remoteSource(address: string, input: string, bucketOf: BucketOf): Input
 
 function localSource(path: string, input: string): InputSource {
   const near = relative(process.cwd(), path);
-  return source(input, near.startsWith("..") ? path : near, path);
+  return source(input, visibleText(near.startsWith("..") ? path : near), path);
 }
 
 function source(input: string, where: string, file: string): InputSource {

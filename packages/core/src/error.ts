@@ -1,3 +1,5 @@
+import { visibleText } from "./visible-text.ts";
+
 /**
  * The one error class and the one table of codes. A row that fails is a value (a result row with a status);
  * an AssayError ends a chunk, a batch or a process. Codes are never reused; a retired one stays listed as retired.
@@ -132,12 +134,15 @@ export function toAssayError(error: unknown): AssayError {
   return new AssayError("E_INTERNAL", message, { cause: error });
 }
 
-/** The four lines a person reads: code and what, then where, expected and got, then the next command. */
+/**
+ * The four lines a person reads: code and what, then where, expected and got, then the next command. Names of files and
+ * what was typed or found may hold anything: a terminal obeys none of it.
+ */
 export function renderError(error: AssayError): string {
   const lines = [`${error.code}  ${error.message}`];
-  if (error.where !== undefined) lines.push(`  where     ${error.where}`);
+  if (error.where !== undefined) lines.push(`  where     ${visibleText(error.where)}`);
   if (error.expected !== undefined) lines.push(`  expected  ${error.expected}`);
-  if (error.got !== undefined) lines.push(`  got       ${error.got}`);
+  if (error.got !== undefined) lines.push(`  got       ${visibleText(error.got)}`);
   lines.push(`  next      ${error.next}`);
   return lines.join("\n");
 }

@@ -51,6 +51,14 @@ describe("error: what a person reads", () => {
     );
   });
 
+  test("a terminal obeys nothing of a file's name or of what was found", () => {
+    const error = new AssayError("E_INPUT_MISSING", "gone", { where: "a\n\u001b[2J.jsonl", got: "\u202ex" });
+    expect(renderError(error).split("\n").slice(1, 3)).toEqual([
+      "  where     a\\u000a\\u001b[2J.jsonl",
+      "  got       \\u202ex",
+    ]);
+  });
+
   test("what is not known is left out; the next step is the table's", () => {
     expect(renderError(new AssayError("E_NO_SUCH_BATCH", "no such batch"))).toBe(
       "E_NO_SUCH_BATCH  no such batch\n  next      assay ls",
