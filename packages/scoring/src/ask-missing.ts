@@ -98,9 +98,13 @@ export async function askMissing(
     return begun;
   }
 
-  /** Resolves when a row may be sent: begun, no loss open, and the row named where it may be to blame for the next. */
+  /**
+   * Resolves when a row may be sent: begun, room for its result, no loss open, and the row named where it may be to blame
+   * for the next.
+   */
   async function announce(row: Row, group: Group): Promise<void> {
     await begin();
+    await ports.memory.whenRoom(waiting);
     await losses.settled();
     throwIfAborted(waiting);
     if (group.deaths === 0) return;

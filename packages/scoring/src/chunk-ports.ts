@@ -3,6 +3,7 @@ import type { EncodeShard } from "@assay/datasets";
 import type { EnginePool } from "@assay/engine";
 import type { ObjectStore } from "@assay/store";
 import type { Clock } from "./clock.ts";
+import type { RowMemory } from "./row-memory.ts";
 import type { Spool } from "./spool.ts";
 
 export type ChunkOutcome =
@@ -31,6 +32,8 @@ export interface ChunkPorts {
   readonly store: ObjectStore;
   /** null = finished rows wait in memory alone while the store is away */
   readonly spool: Spool | null;
+  /** of all chunks of the worker */
+  readonly memory: RowMemory;
   readonly pool: EnginePool;
   readonly encodeShard: EncodeShard;
   readonly clock: Clock;

@@ -15,6 +15,7 @@ import { isIdle } from "./is-idle.ts";
 import { loadBatchIfPresent } from "./load-batch.ts";
 import { reconcileBatch, reweighBatch } from "./reconcile-batch.ts";
 import { scoreChunk } from "./score-chunk.ts";
+import { openRowMemory } from "./row-memory.ts";
 import { openSpool } from "./spool.ts";
 import { stageRetry, unstagedRetryOf } from "./stage-retry.ts";
 import { waitForStore } from "./wait-for-store.ts";
@@ -101,6 +102,7 @@ interface RunningChunk {
 function startWorker(ports: WorkerPorts, options: WorkerOptions) {
   const { store, disk, queue, pool, clock } = ports;
   const spool = disk === null ? null : openSpool(disk);
+  const memory = openRowMemory();
   const probe = probeOnce(ports.probe);
   const contexts = new Map<string, Promise<BatchContext>>();
   const leftAlone = new Map<string, { until: number; error: AssayError }>();
@@ -289,7 +291,7 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
     running.set(leased, { batch, controller });
     try {
       const signal = AbortSignal.any([giveBack, controller.signal]);
-      const outcome = await scoreChunk({ ...ports, spool }, context, chunk, {
+      const outcome = await scoreChunk({ ...ports, spool, memory }, context, chunk, {
         drain: options.drain,
         signal,
         abort: options.abort,

@@ -12,6 +12,7 @@ import {
 import type { ObjectStore } from "@assay/store";
 import type { Clock } from "./clock.ts";
 import { zip } from "./gzip.ts";
+import type { HeldRow, RowMemory } from "./row-memory.ts";
 import type { Spool } from "./spool.ts";
 
 /** Finished rows are in the store at the latest when so many wait, or the first of them has waited so long (P3). */
@@ -33,7 +34,7 @@ export interface RowSaver {
   saveNow(row: ResultRow, signal: AbortSignal): Promise<void>;
   /** Saves until nothing is left or the signal aborts. */
   saveAll(signal: AbortSignal): Promise<void>;
-  /** Resolves when nothing is put any more. */
+  /** Resolves when nothing is put any more; what the store did not take is held no longer. */
   close(): Promise<void>;
 }
 
@@ -42,10 +43,11 @@ export interface RowSaver {
  * follows, so that a chunk that ends soon costs no checkpoint. Rows that are not worth keeping are left out. Checkpoints
  * are never overwritten and never deleted here. A store that is away is asked again 30 s later (`onAway`); any other
  * refusal goes to `onError`. What the store does not take is meanwhile kept in `spool`, for the case that this process
- * ends before the store is back (`onSpooled`). `onSaved` hears of each checkpoint.
+ * ends before the store is back (`onSpooled`). All that the store does not have counts in `memory`. `onSaved` hears of
+ * each checkpoint.
  */
 export function saveRows(
-  ports: { store: ObjectStore; spool: Spool | null; clock: Clock },
+  ports: { store: ObjectStore; spool: Spool | null; memory: RowMemory; clock: Clock },
   of: { file: BatchFile; pin: Pin; chunk: number; attempt: string; rows: number },
   tell: {
     onSaved: () => void;
@@ -54,14 +56,14 @@ export function saveRows(
     onError: (error: unknown) => void;
   },
 ): RowSaver {
-  const { store, spool, clock } = ports;
+  const { store, spool, memory, clock } = ports;
   const header = {
     batch_sha256: of.file.sha256,
     format: of.file.format,
     pin_sha256: pinSha256(of.pin),
     attempt: of.attempt,
   };
-  let unsaved: ResultRow[] = [];
+  let unsaved: HeldRow[] = [];
   let left = of.rows;
   let seq = 0;
   /** holds no row that is not in `unsaved`, too */
@@ -86,17 +88,23 @@ export function saveRows(
     // a number of its own for each try: a put whose answer was lost may have stored fewer rows than this one
     const key = checkpointKey(of.file.batch, of.chunk, of.attempt, seq);
     seq += 1;
-    const bytes = await zip(encodeCheckpoint(header, rows));
+    const bytes = await zip(
+      encodeCheckpoint(
+        header,
+        rows.map(({ row }) => row),
+      ),
+    );
     // a store that hangs is given up after minutes, and whoever drains this process may not wait so long
-    if (isAway) await keep(key, bytes, rows.length);
+    if (isAway) await keep(key, bytes, rows);
     try {
       await store.putIfAbsent(key, bytes);
       isAway = false;
+      memory.release(rows);
       tell.onSaved();
       await respool(null);
     } catch (error) {
       unsaved = [...rows, ...unsaved];
-      if (!isAway) await keep(key, bytes, rows.length);
+      if (!isAway) await keep(key, bytes, rows);
       isAway = true;
       if (!isAssayError(error, "E_STORE_UNAVAILABLE")) return tell.onError(error);
       tell.onAway(error);
@@ -104,10 +112,11 @@ export function saveRows(
     if (unsaved.length > 0) saveLater();
   }
 
-  async function keep(key: string, bytes: Uint8Array, rows: number): Promise<void> {
+  async function keep(key: string, bytes: Uint8Array, rows: readonly HeldRow[]): Promise<void> {
     if (spool === null || !(await spool.keep(key, bytes))) return;
+    memory.noteSpooled(rows);
     await respool(key);
-    tell.onSpooled(rows);
+    tell.onSpooled(rows.length);
   }
 
   /** Each file in the spool holds the rows of the one before it. */
@@ -132,14 +141,14 @@ export function saveRows(
     add(row) {
       left -= 1;
       if (!isWorthKeeping(row)) return;
-      unsaved.push(row);
+      unsaved.push(memory.hold(row));
       if (left > 0 && unsaved.length % saveAtRows === 0) void save();
       else saveLater();
     },
     save,
     saveNow(row, signal) {
       left -= 1;
-      unsaved.push(row);
+      unsaved.push(memory.hold(row));
       return saveAll(signal);
     },
     saveAll,
@@ -147,6 +156,8 @@ export function saveRows(
       closing.abort();
       timer?.abort();
       await saving;
+      memory.release(unsaved);
+      unsaved = [];
     },
   };
 }

@@ -9,10 +9,11 @@ import { waitForStore } from "./wait-for-store.ts";
 /**
  * Scores one chunk and commits its shard: load, take what earlier attempts saved, ask every other row, encode,
  * put-if-absent; begun again, and more narrowly, whenever an engine died under it. Rows stand in line for slots in row
- * order, so that rows of one conversation are asked next to each other. A store that is away is waited for, with finished rows kept in memory and in the spool. Nothing new is begun
- * without it, since a chunk's lines come from there and its `.start` goes there: no more rows wait than the chunks hold
- * that were taken before. Rejects with E_ABORTED (the signals), E_ENGINES_FENCED, E_BROKEN (rows/ is not the plan's):
- * nothing is committed then, and finished rows are in a checkpoint, or in the spool where the store did not take it.
+ * order, so that rows of one conversation are asked next to each other. A store that is away is waited for, with finished
+ * rows kept in memory and in the spool, and no row is sent while both are full. Nothing new is begun without it, since a
+ * chunk's lines come from there and its `.start` goes there: no more rows wait than the chunks hold that were taken
+ * before. Rejects with E_ABORTED (the signals), E_ENGINES_FENCED, E_BROKEN (rows/ is not the plan's): nothing is
+ * committed then, and finished rows are in a checkpoint, or in the spool where the store did not take it.
  */
 export async function scoreChunk(
   ports: ChunkPorts,

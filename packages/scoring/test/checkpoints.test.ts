@@ -15,6 +15,7 @@ import { describe, expect, jest, test } from "@jest/globals";
 import type { BatchContext } from "../src/batch-context.ts";
 import type { Clock } from "../src/clock.ts";
 import { pinBatch } from "../src/pin-batch.ts";
+import { openRowMemory } from "../src/row-memory.ts";
 import { saveAtRows, saveEveryMs } from "../src/save-rows.ts";
 import { scoreChunk } from "../src/score-chunk.ts";
 import { verifyBatch } from "../src/verify-batch.ts";
@@ -73,7 +74,7 @@ function attempt(
     () => options.error ?? new AssayError("E_STORE_UNAVAILABLE", "played"),
   );
   const ended = scoreChunk(
-    { store: faulty, spool: null, pool, encodeShard, clock },
+    { store: faulty, spool: null, memory: openRowMemory(), pool, encodeShard, clock },
     contextOf(file, options.context),
     0,
     {

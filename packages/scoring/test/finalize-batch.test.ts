@@ -14,6 +14,7 @@ import { beforeAll, describe, expect, jest, test } from "@jest/globals";
 import fc from "fast-check";
 import { appendControl, readControl } from "../src/control-log.ts";
 import { type BatchSummary, finalizeBatch, readShards, summariseBatch } from "../src/finalize-batch.ts";
+import { openRowMemory } from "../src/row-memory.ts";
 import { scoreChunk } from "../src/score-chunk.ts";
 import { contextOf, never, record, records, submit } from "./build-batch.ts";
 import { faultyStore, killedAt, type StoreOperation } from "./faulty-store.ts";
@@ -29,7 +30,14 @@ beforeAll(async () => {
   const store = memoryStore();
   file = await submit(store, `${records(39)}{\n${record(40, { responses: ["<think>", "b"], response: null })}\n`);
   const script = ({ row }: { row: string }) => (row.startsWith("r7|") ? ("rejected" as const) : ("verdict" as const));
-  const ports = { store, spool: null, pool: scriptedPool({ script }), encodeShard, clock: immediateClock() };
+  const ports = {
+    store,
+    spool: null,
+    memory: openRowMemory(),
+    pool: scriptedPool({ script }),
+    encodeShard,
+    clock: immediateClock(),
+  };
   const options = {
     drain: never,
     signal: never,

@@ -12,6 +12,7 @@ import { readShards } from "../src/finalize-batch.ts";
 import { pinBatch } from "../src/pin-batch.ts";
 import { readLedger } from "../src/read-ledger.ts";
 import { reconcileBatch, reweighBatch, withdrawBatch } from "../src/reconcile-batch.ts";
+import { openRowMemory } from "../src/row-memory.ts";
 import { scoreChunk } from "../src/score-chunk.ts";
 import { verifyBatch } from "../src/verify-batch.ts";
 import { contextOf, never, pin, plan, records, submit } from "./build-batch.ts";
@@ -188,7 +189,7 @@ describe("pause and cancel", () => {
         await cancelled.promise;
       },
     });
-    const ports = { store, spool: null, pool, encodeShard, clock: immediateClock() };
+    const ports = { store, spool: null, memory: openRowMemory(), pool, encodeShard, clock: immediateClock() };
     const late = scoreChunk(ports, contextOf(file), 0, {
       drain: never,
       signal: never,

@@ -5,6 +5,7 @@ import { describe, expect, jest, test } from "@jest/globals";
 import fc from "fast-check";
 import type { BatchContext } from "../src/batch-context.ts";
 import { appendControl } from "../src/control-log.ts";
+import { openRowMemory } from "../src/row-memory.ts";
 import { scoreChunk } from "../src/score-chunk.ts";
 import { contextOf, never, record, records, submit } from "./build-batch.ts";
 import { type Befalls, faultyStore, type StoreOperation } from "./faulty-store.ts";
@@ -46,20 +47,25 @@ async function open(options: Options = {}) {
   let lined = 0;
   let away = 0;
   const run = () =>
-    scoreChunk({ store, spool: null, pool, encodeShard, clock }, contextOf(file, options.context), options.chunk ?? 0, {
-      drain: options.drain ?? never,
-      signal: options.signal ?? never,
-      abort: options.abort ?? never,
-      software: "0.0.0-test",
-      onLined: () => {
-        lined += 1;
+    scoreChunk(
+      { store, spool: null, memory: openRowMemory(), pool, encodeShard, clock },
+      contextOf(file, options.context),
+      options.chunk ?? 0,
+      {
+        drain: options.drain ?? never,
+        signal: options.signal ?? never,
+        abort: options.abort ?? never,
+        software: "0.0.0-test",
+        onLined: () => {
+          lined += 1;
+        },
+        onSpooled: () => {},
+        onAway: () => {
+          away += 1;
+        },
+        onRefused: () => {},
       },
-      onSpooled: () => {},
-      onAway: () => {
-        away += 1;
-      },
-      onRefused: () => {},
-    });
+    );
   return { memory, file, pool, clock, run, lined: () => lined, away: () => away };
 }
 

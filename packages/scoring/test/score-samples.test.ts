@@ -13,6 +13,7 @@ import { decodeShard, encodeShard } from "@assay/datasets";
 import { memoryStore } from "@assay/testkit";
 import { beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { summariseBatch, summaryBytes } from "../src/finalize-batch.ts";
+import { openRowMemory } from "../src/row-memory.ts";
 import { scoreChunk } from "../src/score-chunk.ts";
 import { verifyBatch } from "../src/verify-batch.ts";
 import { contextOf, never, profile, record, records, submit } from "./build-batch.ts";
@@ -35,16 +36,21 @@ async function chunkOf(
   const own = combine === undefined ? profile : { ...profile, combine };
   const file = await submit(store, options.text ?? records(3), { batch: { samples, seed, profile: own } });
   const pool = scriptedPool({ slots: 64, yes, script: options.script ?? (() => "verdict") });
-  const scoring = scoreChunk({ store, spool: null, pool, encodeShard, clock: immediateClock() }, contextOf(file), 0, {
-    drain: never,
-    signal: options.signal ?? never,
-    abort: options.signal ?? never,
-    software: "0.0.0-test",
-    onLined: () => {},
-    onRefused: () => {},
-    onSpooled: () => {},
-    onAway: () => {},
-  });
+  const scoring = scoreChunk(
+    { store, spool: null, memory: openRowMemory(), pool, encodeShard, clock: immediateClock() },
+    contextOf(file),
+    0,
+    {
+      drain: never,
+      signal: options.signal ?? never,
+      abort: options.signal ?? never,
+      software: "0.0.0-test",
+      onLined: () => {},
+      onRefused: () => {},
+      onSpooled: () => {},
+      onAway: () => {},
+    },
+  );
   return { store, file, pool, scoring };
 }
 
