@@ -4,7 +4,7 @@ import { type FoundRedis, testRedis } from "@assay/queue/private-redis";
 import { type Simulator, startSimulator } from "@assay/simulator";
 import { type S3Server, startS3Server } from "@assay/testkit";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { expectExit, startAssay, until } from "./run-assay.ts";
+import { expectExit, runAssay, startAssay, until } from "./run-assay.ts";
 import { tempFolder } from "./temp-folder.ts";
 
 /** Real processes over an S3 that answers nothing but 503 from the middle of a chunk on. */
@@ -59,6 +59,59 @@ test("drained while the store is away: finished rows wait on this host's disk, a
   expect(await filesBelow(join(folder, "cache", "assay", "spool"))).toEqual([]);
   await expectExit(0, ["verify", "latest", "--root", root], { env });
 }, 120_000);
+
+test("a worker whose store is away says so through Redis: status names the reason, also when it cannot ask the store itself", async () => {
+  const folder = await tempFolder();
+  const input = join(folder, "two.jsonl");
+  const principles = Array.from({ length: 300 }, (_, i) => `principle ${i}`);
+  await writeFile(input, `${JSON.stringify({ prompt: "How many more?", response: "2", principles })}\n`);
+  const env = {
+    AWS_ENDPOINT_URL: s3.url,
+    AWS_ACCESS_KEY_ID: "x",
+    AWS_SECRET_ACCESS_KEY: "x",
+    XDG_CACHE_HOME: join(folder, "cache"),
+  };
+  const url = redis.kind === "private" ? `unix://${redis.where}` : redis.where;
+  const at = ["--root", `s3://${s3.bucket}/told`, "--redis", url];
+  const status = (...more: string[]) => runAssay(["status", "latest", ...at, ...more], { env });
+  await expectExit(0, ["submit", input, ...at, "--model", "simulator"], { env });
+  expect((await status()).stdout).toMatch(/^ {2}workers {3}none says that it works for this root and model$/m);
+
+  const before = simulator.stats.requests;
+  const work = ["worker", ...at, "--engine", simulator.url, "--in-flight", "16", "--until-idle"];
+  const worker = startAssay(work, { env });
+  await until(() => simulator.stats.requests - before >= 60);
+  const refuse = { does: "refuse", status: 503, code: "SlowDown", times: Number.POSITIVE_INFINITY } as const;
+  // a bucket that is full answers every question
+  s3.setFaults([{ ...refuse, action: "PutObject" }]);
+  const waits = new RegExp(
+    `^ {2}workers {3}1: 1 on \\S+:${worker.child.pid} waits for the store since \\S+Z \\(503 SlowDown.*\\): \\d+ finished rows kept, \\d+ on disk`,
+    "m",
+  );
+  await until(async () => waits.test((await status()).stdout));
+
+  s3.setFaults([refuse]);
+  const away = await status();
+  expect(away.code).toBe(6);
+  expect(away.stdout).toMatch(/^latest {2}not known: the store does not answer$/m);
+  expect(away.stdout).toMatch(waits);
+  expect(away.stderr).toMatch(/^E_STORE_UNAVAILABLE/);
+  const json = await status("--json");
+  expect(json.code).toBe(6);
+  expect(JSON.parse(json.stdout)).toMatchObject({
+    state: null,
+    store: { code: "E_STORE_UNAVAILABLE" },
+    workers: [{ does: "waits-for-store", model: "simulator", is_full: false }],
+  });
+  expect(json.stdout).not.toMatch(/reward|logprob|How many/);
+
+  s3.setFaults([]);
+  expect((await worker.ended).code).toBe(0);
+  const complete = await expectExit(0, ["status", "latest", ...at], { env });
+  expect(complete.stdout).toMatch(/complete$/m);
+  expect(complete.stdout).not.toMatch(/workers/);
+  await expectExit(0, ["verify", "latest", "--root", `s3://${s3.bucket}/told`], { env });
+}, 240_000);
 
 async function filesBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });

@@ -44,8 +44,24 @@ export async function openAnyQueue(url: string | undefined, rootId: string, mode
     if (!isAssayError(error, "E_REDIS_MISSING")) throw error;
     note(`${error.message}: chunks are handed out inside this process, which is as safe, but no worker can join in`);
     const { inProcessQueue } = await import("@assay/queue/in-process");
-    const queue = inProcessQueue(nameOf(rootId, model));
+    const queue = inProcessQueue(queueNameOf(rootId, model));
     return { queue: queueWithCrashPoints(queue), where: "this process", close: () => queue.close() };
+  }
+}
+
+/** What all workers on a named Redis say. Rejects with E_REDIS_UNAVAILABLE or E_DENIED. */
+export async function readWorkerStates(url: string): Promise<{ queue: string; text: string }[]> {
+  const { findRedis } = await import("@assay/queue/private-redis");
+  const { readStates } = await import("@assay/queue/bullmq");
+  const redis = await findRedis(redisOptions("", url));
+  const connection = redis.connect();
+  // what goes wrong is told by the reading
+  connection.on("error", () => {});
+  try {
+    return await readStates(connection, { where: redis.where, limitMs: 5_000 });
+  } finally {
+    connection.disconnect();
+    await redis.close();
   }
 }
 
@@ -64,7 +80,7 @@ async function queueOn(redis: FoundRedis, rootId: string, model: string): Promis
   }
   const queue = bullmqQueue({
     connect: redis.connect,
-    name: nameOf(rootId, model),
+    name: queueNameOf(rootId, model),
     workerName: workerName(),
     onWarning: note,
   });
@@ -78,7 +94,8 @@ async function queueOn(redis: FoundRedis, rootId: string, model: string): Promis
   };
 }
 
-function nameOf(rootId: string, model: string): string {
+/** The name of the queue of a root and a model. */
+export function queueNameOf(rootId: string, model: string): string {
   return queueName(rootId, sha256(model));
 }
 

@@ -68,9 +68,11 @@ export async function program(argv: readonly string[]): Promise<void> {
     .option("--json", "log JSON lines")
     .action(async (flags) => (await import("./verbs/worker.ts")).worker(flags));
 
-  addRoot(
-    root.command("status").description("how far a batch is").argument("[batch]", "name, beginning or latest", "latest"),
-  )
+  const status = root
+    .command("status")
+    .description("how far a batch is, and, where a Redis is named, what its workers do or wait for")
+    .argument("[batch]", "name, beginning or latest", "latest");
+  addRoot(addRedis(status))
     .option("--watch", "again every two seconds until it ends")
     .option("--json", "print one JSON object")
     .action(async (batch, flags) => (await import("./verbs/status.ts")).status(batch, flags));

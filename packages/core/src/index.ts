@@ -225,3 +225,4 @@ export {
 export { type StrippedResponse, stripReasoning } from "./strip-reasoning.ts";
 export { templateBreach } from "./template-breach.ts";
 export { visibleText } from "./visible-text.ts";
+export { decodeWorkerState, encodeWorkerState, type WorkerState } from "./worker-state.ts";

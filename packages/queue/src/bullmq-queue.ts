@@ -12,6 +12,7 @@ import { rateLimited } from "./rate-limited.ts";
 import { redisError } from "./redis-error.ts";
 import { removeJobs } from "./remove-jobs.ts";
 import { untilOver } from "./until-over.ts";
+import { putState, stateKey } from "./worker-states.ts";
 
 export interface BullmqOptions {
   /**
@@ -102,6 +103,8 @@ export function bullmqQueue(options: BullmqOptions): JobQueue {
   let leftOver: Fetch | null = null;
   const taking = new Set<Promise<unknown>>();
   const handingBack = new Set<Promise<void>>();
+  const ownState = stateKey(name, randomUUID());
+  let telling: Promise<void> | null = null;
 
   const asked = async <T>(what: string, work: Promise<T>): Promise<T> => {
     try {
@@ -192,6 +195,16 @@ export function bullmqQueue(options: BullmqOptions): JobQueue {
         (answer) => answer === "OK",
         () => true,
       );
+    },
+
+    async tell(text, forMs) {
+      // while Redis is away one call waits there, not one for each time that it is said again
+      if (telling !== null && text !== null) return;
+      const own = putState(redis, ownState, text, forMs).finally(() => {
+        telling = null;
+      });
+      telling = own;
+      await within(own, patienceMs).catch(() => {});
     },
 
     async close() {

@@ -103,6 +103,8 @@ export function inProcessQueue(name: string): JobQueue {
       courtesies.set(task, now + forMs);
       return true;
     },
+    // nobody looks into this process
+    tell: async () => {},
     async close() {
       closed = true;
       wake();

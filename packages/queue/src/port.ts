@@ -41,6 +41,12 @@ export interface JobQueue {
   /** A courtesy, not a lock: true for one caller per `forMs`; true when the server is away. */
   courtesy(task: string, forMs: number): Promise<boolean>;
 
+  /**
+   * Shows `text`, at most some 12 kB, to people who look into the queue, for `forMs` from now or until the next call;
+   * null takes it away. One text per queue object. May be lost, and nothing that works ever reads it.
+   */
+  tell(text: string | null, forMs: number): Promise<void>;
+
   /** Gives up connections made here: nothing keeps the process alive then. Leases still held lapse, takes end. */
   close(): Promise<void>;
 }

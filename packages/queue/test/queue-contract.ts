@@ -193,6 +193,18 @@ export function queueContract(open: () => Promise<{ a: JobQueue; b: JobQueue; cl
       expect(heard).toBe(0);
     }));
 
+  test("what is told changes no job, and telling never fails, closed or not", () =>
+    withQueue(async (a, b) => {
+      await a.add(jobs(1));
+      await a.tell("scores", 60_000);
+      await b.tell("waits", 60_000);
+      expect(await b.missing(jobs(1))).toEqual([]);
+      expect((await a.take(never))?.job.chunk).toBe(0);
+      await a.tell(null, 0);
+      await a.close();
+      await a.tell("closed", 60_000);
+    }));
+
   test("closing ends a take that is under way, and takes nothing more", () =>
     withQueue(async (a, b) => {
       let ended = false;

@@ -14,11 +14,13 @@ import { finalizeBatch } from "./finalize-batch.ts";
 import { isIdle } from "./is-idle.ts";
 import { loadBatchIfPresent } from "./load-batch.ts";
 import { reconcileBatch, reweighBatch } from "./reconcile-batch.ts";
-import { scoreChunk } from "./score-chunk.ts";
 import { openRowMemory } from "./row-memory.ts";
+import { scoreChunk } from "./score-chunk.ts";
 import { openSpool } from "./spool.ts";
 import { stageRetry, unstagedRetryOf } from "./stage-retry.ts";
+import { type Seen, tellState } from "./tell-state.ts";
 import { waitForStore } from "./wait-for-store.ts";
+import { type Away, watchStore } from "./watch-store.ts";
 
 export interface WorkerPorts {
   readonly store: ObjectStore;
@@ -90,7 +92,7 @@ export async function runWorker(ports: WorkerPorts, options: WorkerOptions): Pro
   try {
     return await worker.run();
   } finally {
-    worker.stop();
+    await worker.stop();
   }
 }
 
@@ -99,8 +101,10 @@ interface RunningChunk {
   readonly controller: AbortController;
 }
 
-function startWorker(ports: WorkerPorts, options: WorkerOptions) {
-  const { store, disk, queue, pool, clock } = ports;
+function startWorker(given: WorkerPorts, options: WorkerOptions) {
+  const store = watchStore(given.store, given.clock);
+  const ports = { ...given, store };
+  const { disk, queue, pool, clock } = ports;
   const spool = disk === null ? null : openSpool(disk);
   const memory = openRowMemory();
   const probe = probeOnce(ports.probe);
@@ -110,6 +114,9 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
   const done = new Map<string, Set<number>>();
   const running = new Map<LeasedJob, RunningChunk>();
   const ended = new Set<Promise<void>>();
+  /** since when no engine answered the probe, or took rows */
+  let unprobed: Away | null = null;
+  let withoutEngine: Away | null = null;
   let failure: AssayError | null = null;
   let reconnected = true;
   const stopIntake = new AbortController();
@@ -123,6 +130,7 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
   const stopReconnects = queue.onReconnect(() => {
     reconnected = true;
   });
+  const told = tellState(queue, clock, { name: options.name, root: store.uri, model: options.model }, look);
   const stopLooking = clock.every(lookAgainMs, () => {
     for (const batch of new Set([...running.values()].map((chunk) => chunk.batch))) void lookAgain(batch);
   });
@@ -139,13 +147,32 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
       if (failure !== null) throw failure;
       return intake.aborted ? "drained" : "idle";
     },
-    stop(): void {
+    async stop(): Promise<void> {
       over.abort();
       stopLooking();
       stopNudges();
       stopReconnects();
+      await told.stop();
     },
   };
+
+  function look(): Seen {
+    const batches = [...new Set([...running.values()].map(({ batch }) => batch))];
+    withoutEngine = pool.capacity > 0 ? null : (withoutEngine ?? { since: clock.now(), why: "no engine takes rows" });
+    const refused = [...leftAlone].filter(([batch]) => isLeftAlone(batch));
+    const { disk: rows_on_disk, memory: rows_in_memory } = memory.count();
+    return {
+      // of what nobody wants to put any more the last answer says nothing
+      storeAway: (running.size > 0 ? store.away("puts") : null) ?? store.away("questions"),
+      engineAway: unprobed ?? withoutEngine,
+      isDraining: intake.aborted,
+      batches,
+      refused: refused.map(([batch, { error }]) => ({ batch, why: `${error.code} ${error.message}` })),
+      rows_on_disk,
+      rows_in_memory,
+      is_full: memory.isFull(),
+    };
+  }
 
   async function giveBackLater(): Promise<void> {
     if (options.drainMs === null) return;
@@ -160,7 +187,9 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
       await pool.whenWaitingBelow(Math.max(1, Math.ceil(pool.capacity / 2)), intake);
       if (intake.aborted) return;
       const leased = await queue.take(intake);
-      if (leased !== null && (await begin(leased)) === "begun") continue;
+      const begun = leased !== null && (await begin(leased)) === "begun";
+      told.changed();
+      if (begun) continue;
       // jobs that are for others never end, so an empty queue is not waited for
       if (!intake.aborted && running.size === 0 && (await nothingLeft())) return;
     }
@@ -264,6 +293,7 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
       await refuse(leased, toAssayError(error));
       return "ended";
     }
+    unprobed = null;
     if (intake.aborted || context.file.chunks[leased.job.chunk] === undefined) {
       await (intake.aborted ? leased.handBack() : leased.done());
       return "ended";
@@ -394,6 +424,7 @@ function startWorker(ports: WorkerPorts, options: WorkerOptions) {
     if (intake.aborted) return leased.handBack();
     if (error.code === "E_NO_SUCH_BATCH") return leased.done();
     if (error.class === "infrastructure") {
+      unprobed = { since: unprobed?.since ?? clock.now(), why: error.message };
       options.onEvent({ type: "away", what: "engine", error });
       await leased.handBack();
       // it stands at the head of the line again

@@ -13,6 +13,8 @@ export interface WipeableQueue extends QueueView {
   lapse(): void;
   /** chunks that wait, as "batch.chunk" */
   added: readonly string[];
+  /** what each worker told last, of those that told it since the last wipe */
+  told(): string[];
 }
 
 export interface QueueView extends JobQueue {
@@ -29,6 +31,7 @@ export function wipeableQueue(away: () => boolean = () => false): WipeableQueue 
   const listeners = new Set<(batch: string) => void>();
   const added: string[] = [];
   const views: { lapse(): void }[] = [];
+  const told = new Map<object, string>();
   let courtesies = 0;
 
   const answered = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -63,7 +66,8 @@ export function wipeableQueue(away: () => boolean = () => false): WipeableQueue 
       };
     }
 
-    views.push({ lapse });
+    const teller = { lapse };
+    views.push(teller);
     return {
       name: inner.name,
       add: (jobs) =>
@@ -96,6 +100,10 @@ export function wipeableQueue(away: () => boolean = () => false): WipeableQueue 
         courtesies += 1;
         return task === "reconcile-empty" || courtesies % 4 === 0;
       },
+      async tell(text) {
+        if (text === null) told.delete(teller);
+        else if (!isCut && !away()) told.set(teller, text);
+      },
       close: async () => {},
       cut() {
         isCut = true;
@@ -112,7 +120,9 @@ export function wipeableQueue(away: () => boolean = () => false): WipeableQueue 
     ...view(),
     view,
     added,
+    told: () => [...told.values()],
     wipe() {
+      told.clear();
       const old = inner;
       inner = inProcessQueue("assay.test");
       for (const each of views) each.lapse();

@@ -250,6 +250,8 @@ export function redisModel(world: VirtualWorld): RedisModel {
           patienceMs,
           () => true,
         ),
+      // for people, and none looks in
+      tell: () => Promise.resolve(),
       close: () => Promise.resolve(),
     };
 

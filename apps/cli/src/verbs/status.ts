@@ -1,39 +1,89 @@
-import { type ChunkCost, chunkOfShardKey, type Forecast, forecast, shardPrefix } from "@assay/core";
+import {
+  type AssayError,
+  type BatchFile,
+  type ChunkCost,
+  chunkOfShardKey,
+  type Forecast,
+  forecast,
+  isAssayError,
+  isEnded,
+  shardPrefix,
+  type WorkerState,
+} from "@assay/core";
 import { openDecoder } from "@assay/datasets";
 import { type BatchSummary, findBatch, readShards } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
 import { commandLine } from "../command-line.ts";
-import type { JsonFlag, RootFlags } from "../flags.ts";
+import type { JsonFlag, RedisFlags, RootFlags } from "../flags.ts";
 import { costOf, forecastText } from "../forecast-text.ts";
 import { percent, printable } from "../histogram.ts";
 import { openStore } from "../open-store.ts";
 import { decodeLimitMs } from "../open-worker.ts";
 import { type BatchState, readState, readSummary } from "../read-state.ts";
+import { readWorkers } from "../read-workers.ts";
 import { canRedraw, count, counted, result, resultJson } from "../say.ts";
 import { familyOk, type RetryState, readRetries, retryJson, retryText } from "../show-retries.ts";
 import { statusText } from "../show-summary.ts";
+import { workerLines } from "../show-workers.ts";
 import { systemClock } from "../system-clock.ts";
 
-type StatusFlags = RootFlags & JsonFlag & { readonly watch?: boolean };
+type StatusFlags = RootFlags & RedisFlags & JsonFlag & { readonly watch?: boolean };
 
 /** Of an unfinished batch so many shards are read, the newest, for counts and forecast: a second or two from a bucket. */
 const mostShards = 100;
 const watchMs = 2_000;
 
-/** How far a batch is, from the store alone; `--watch` again every two seconds until it ends. */
+/**
+ * How far a batch is, from the store alone, and, where a Redis is named, what its workers say; `--watch` again every two
+ * seconds until it ends. While the store is away there is nothing but what workers say: this is shown before it rejects
+ * with E_STORE_UNAVAILABLE; `--watch` waits.
+ */
 export async function status(text: string, flags: StatusFlags): Promise<void> {
   const store = await openStore(flags.root);
-  const batch = await findBatch(store, text);
-  let seen = await readState(store, batch);
+  let file: BatchFile | null = null;
   let before: string[] = [];
   for (;;) {
+    const look = await lookAt(store, text, file, flags);
+    if (look.away === undefined) file = look.seen.file;
+    else if (flags.watch !== true && look.workers === null) throw look.away;
+    if (flags.json === true) resultJson(look.away === undefined ? statusJson(look) : awayJson(look, file));
+    else before = show(look.away === undefined ? statusLines(look, flags.root) : awayLines(look, text, file), before);
+    if (flags.watch !== true && look.away !== undefined) throw look.away;
+    if (flags.watch !== true || (look.away === undefined && hasEnded(look.seen, look.retries))) return;
+    await systemClock.sleep(watchMs, new AbortController().signal);
+  }
+}
+
+interface Look {
+  readonly away?: undefined;
+  readonly seen: BatchState;
+  readonly counts: StatusCounts;
+  readonly retries: readonly RetryState[];
+  /** null: not known, or no matter any more */
+  readonly workers: readonly WorkerState[] | null;
+}
+
+interface LookInVain {
+  /** what the store is told to be away by */
+  readonly away: AssayError;
+  readonly workers: readonly WorkerState[] | null;
+}
+
+async function lookAt(
+  store: ObjectStore,
+  text: string,
+  known: BatchFile | null,
+  flags: StatusFlags,
+): Promise<Look | LookInVain> {
+  try {
+    const seen = await readState(store, known?.batch ?? (await findBatch(store, text)), known ?? undefined);
     const counts = await countStatus(store, seen);
     const retries = await readRetries(store, seen.file);
-    if (flags.json === true) resultJson(statusJson(seen, counts, retries));
-    else before = show(statusLines(seen, counts, retries, flags.root), before);
-    if (flags.watch !== true || hasEnded(seen, retries)) return;
-    await systemClock.sleep(watchMs, new AbortController().signal);
-    seen = await readState(store, batch, seen.file);
+    const workers = isEnded(seen.control.state) ? null : await readWorkers(store, seen.file, flags);
+    return { seen, counts, retries, workers };
+  } catch (error) {
+    if (!isAssayError(error, "E_STORE_UNAVAILABLE")) throw error;
+    return { away: error, workers: await readWorkers(store, null, flags) };
   }
 }
 
@@ -102,16 +152,10 @@ async function newestChunks(store: ObjectStore, { file }: BatchState): Promise<n
     .sort((a, b) => a - b);
 }
 
-function statusLines(
-  seen: BatchState,
-  counts: StatusCounts,
-  retries: readonly RetryState[],
-  root: string | undefined,
-): string[] {
+function statusLines({ seen, counts, retries, workers }: Look, root: string | undefined): string[] {
   const { file, control, doneRows, doneChunks, pin } = seen;
   const { last } = control;
   const ok = familyOk(counts.status.ok ?? 0, retries);
-  const line = (name: string, text: string): string => `  ${name.padEnd(10)}${text}`;
   const partly =
     counts.shards < counts.of ? ` (in the last ${count(counts.shards)} of ${counted(counts.of, "shard")})` : "";
   const told =
@@ -131,7 +175,7 @@ function statusLines(
             `${forecastText(counts.forecast, file)}, measured until ${new Date(counts.forecast.measuredUntil).toISOString()}`,
           ),
         ]),
-    ...retries.map((retry, i) => line(i === 0 ? "retries" : "", retryText(retry))),
+    ...lines("retries", retries.map(retryText)),
     ...(retries.length === 0
       ? []
       : [line("in all", `${count(ok)} of ${counted(file.counts.rows, "row")} have a reward`)]),
@@ -141,8 +185,32 @@ function statusLines(
     line("created", `${file.created_at}${told}`),
     ...(control.weight === 1 ? [] : [line("weight", `${control.weight}, beside other batches of weight 1`)]),
     ...(last?.reason == null || seen.state !== "paused" ? [] : [line("reason", printable(last.reason, 1_000))]),
+    ...lines("workers", workers === null ? [] : workerLines(workers, file.batch)),
     line("next", nextCommand(seen, root)),
   ];
+}
+
+function line(name: string, text: string): string {
+  return `  ${name.padEnd(10)}${text}`;
+}
+
+function lines(name: string, texts: readonly string[]): string[] {
+  return texts.map((text, i) => line(i === 0 ? name : "", text));
+}
+
+/** Of a batch whose store is away. */
+function awayLines({ away, workers }: LookInVain, text: string, file: BatchFile | null): string[] {
+  const said = [away.message, ...(away.got === undefined ? [] : [away.got])].join(": ");
+  return [
+    `${file?.batch ?? text}  not known: the store does not answer`,
+    line("store", printable(said, 1_000)),
+    ...lines("workers", workers === null ? [] : workerLines(workers, file?.batch ?? null)),
+  ];
+}
+
+function awayJson({ away, workers }: LookInVain, file: BatchFile | null) {
+  const { code, message, got = null } = away;
+  return { batch: file?.batch ?? null, state: null, store: { code, message, got }, workers };
 }
 
 function nextCommand({ state, file }: BatchState, root: string | undefined): string {
@@ -151,7 +219,7 @@ function nextCommand({ state, file }: BatchState, root: string | undefined): str
   return commandLine(["wait", file.batch], root);
 }
 
-function statusJson(seen: BatchState, counts: StatusCounts, retries: readonly RetryState[]) {
+function statusJson({ seen, counts, retries, workers }: Look) {
   const { file, control, pin } = seen;
   return {
     batch: file.batch,
@@ -170,6 +238,7 @@ function statusJson(seen: BatchState, counts: StatusCounts, retries: readonly Re
     retry_of: file.parent?.batch ?? null,
     retries: retries.map(retryJson),
     ok_with_retries: familyOk(counts.status.ok ?? 0, retries),
+    workers,
     simulated: pin?.simulated ?? null,
     model: file.model,
     revision: file.revision,
