@@ -470,6 +470,33 @@ export const faultMatrix: readonly FaultRow[] = [
     ],
   },
   {
+    id: "U3",
+    fault: "pause, resume and cancel while everything else goes wrong",
+    injected: "the commands themselves, with a wiped Redis in between",
+    promise: "P4: paused until somebody resumes it, cancelled for good; what is committed stays and is valid",
+    tests: [
+      [kill, "a killed worker, a Redis wiped twice and a cancelled batch: every row exactly once"],
+      [
+        "packages/scoring/test/control-log.test.ts",
+        "property: cancel and complete at once, among others: never both, no gap, and everybody is told what rules",
+      ],
+      [worker, "cancel stops the rows in flight and stays, whatever is wiped; resume revives"],
+    ],
+  },
+  {
+    id: "U4",
+    fault: "the same retry typed twice, at once or later",
+    injected: "two processes of the command",
+    promise: "one retry; each row of the family comes out once",
+    tests: [
+      [
+        "packages/scoring/test/retry.test.ts",
+        "is one when it is typed twice: while it waits, while it runs, and when it is complete",
+      ],
+      ["test/e2e/retry.test.ts", "an export of the batch has every row once, the newest"],
+    ],
+  },
+  {
     id: "N1",
     fault: "a network that is far or narrow",
     injected: "proxies that delay and narrow, in real runs",

@@ -13,7 +13,7 @@ export function faultsPage(matrix: readonly FaultRow[], runs: readonly ChaosRun[
     "",
     ...runsText(runs),
     "",
-    "`npm run chaos -- --seed N --minutes M` starts a redis-server with an append-only log, an S3 server, two simulated engines, three `assay worker` processes that a supervisor starts again, and submits batch after batch while a plan of faults that is a pure function of the seed is carried out. The same seed is the same plan and not the same run: real clocks are no part of a seed. Then everything heals, every batch has to become complete, and the checker reads input and store alone: `verify --deep`, a count of its own, and every reward beside the one that an undisturbed engine gives. Gates before the engines count how often each row is asked.",
+    "`npm run chaos -- --seed N --minutes M` starts a redis-server with an append-only log, an S3 server, two simulated engines, three `assay worker` processes that a supervisor starts again, and submits batch after batch while a plan of faults that is a pure function of the seed is carried out. The same seed is the same plan and not the same run: real clocks are no part of a seed. People pause, resume and cancel batches meanwhile, and type the same retry twice at once. Then everything heals, every batch and every retry that nobody cancelled has to become complete, and the checker reads input and store alone: `verify --deep`, a count of its own, and every reward beside the one that an undisturbed engine gives. Gates before the engines count how often each row is asked. A batch that was cancelled has to stay so: its late shards are checked like all others, `verify` ends with 75, and the same submit is refused.",
     "",
     "A kill may cost the rows that the worker had in flight and, for each chunk in its hands, one checkpoint that was not saved yet (64 rows). Kills of a worker that met a sick store are counted and not judged: its checkpoints waited on the host's disk.",
     "",
@@ -70,7 +70,6 @@ function untried(matrix: readonly FaultRow[], runs: readonly ChaosRun[]): string
   const missing = new Map(runs.flatMap((run) => Object.entries(run.notInjected)));
   return [
     "- Real runs use the S3 server of the test kit, whose faults are scripted; versitygw holds the store's contract (`npm run test:s3`), not these runs.",
-    "- Pause, cancel and retry while faults go on: the deterministic core (`test/chaos/core`) tries them, real runs do not.",
     ...matrix.flatMap((row) => (row.untried === undefined ? [] : [`- ${row.id}: ${row.untried}`])),
     ...[...missing].map(([name, why]) => `- ${name}, in the recorded runs: ${why}`),
   ];

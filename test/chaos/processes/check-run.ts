@@ -4,12 +4,20 @@ import { decodeShard } from "@assay/datasets";
 import type { S3LogEntry } from "@assay/testkit";
 import type { Ask } from "./engine-gate.ts";
 import { inFlight } from "./start-rig.ts";
+import type { Rewards } from "./undisturbed.ts";
 import type { Life } from "./worker-crew.ts";
+
+/** A batch of the run, or a retry of one. */
+export interface BatchFacts {
+  /** its rows as the gates call them, by `row_index` */
+  readonly names: ReadonlyMap<number, string>;
+  /** false for one that was cancelled: of it what was committed counts */
+  readonly isWhole: boolean;
+}
 
 /** What a run promised to keep: the input, and who died when. */
 export interface RunFacts {
-  /** by batch name: the rows as the gates call them, in row order */
-  readonly batches: ReadonlyMap<string, readonly string[]>;
+  readonly batches: ReadonlyMap<string, BatchFacts>;
   /** objects of the root by key below it */
   readonly objects: ReadonlyMap<string, { readonly bytes: Uint8Array }>;
   /** the store's log, keys below the root */
@@ -18,11 +26,12 @@ export interface RunFacts {
   readonly lives: readonly Life[];
   /** when the store was unwell: a checkpoint that it did not take cannot be counted on */
   readonly storeFaults: readonly { readonly atMs: number; readonly untilMs: number }[];
-  /** what the same inputs give on an engine that nothing happens to; by batch, in row order */
-  readonly expected: ReadonlyMap<string, readonly (number | null)[]>;
+  /** what the same inputs give on an engine that nothing happens to */
+  readonly expected: Rewards;
 }
 
 export interface Findings {
+  /** of what has to be whole, and those that cancelled batches kept */
   rows: number;
   lost: number;
   doubled: number;
@@ -59,7 +68,7 @@ export async function checkRun(facts: RunFacts): Promise<Findings> {
     broken: [],
   };
   const places = new Map<string, Place>();
-  for (const [batch, names] of facts.batches) await checkBatch(facts, batch, names, found, places);
+  for (const [batch, own] of facts.batches) await checkBatch(facts, batch, own, found, places);
   const asked = groupBy(facts.asks, ({ row }) => row);
   for (const asks of asked.values()) found.askedAgain += asks.length - 1;
   checkCheckpoints(facts, places, found);
@@ -81,11 +90,11 @@ interface Place {
 async function checkBatch(
   facts: RunFacts,
   batch: string,
-  names: readonly string[],
+  { names, isWhole }: BatchFacts,
   found: Findings,
   places: Map<string, Place>,
 ): Promise<void> {
-  const seen = new Array<number>(names.length).fill(0);
+  const seen = new Map<number, number>();
   const expected = facts.expected.get(batch);
   for (const [key, { bytes }] of facts.objects) {
     const chunk = new RegExp(`^${batch}/rewards/(\\d+)\\.parquet$`).exec(key)?.[1];
@@ -93,13 +102,14 @@ async function checkBatch(
     const { rows } = await decodeShard(bytes);
     for (const row of rows) {
       const at = row.row_index;
-      if (at < 0 || at >= names.length) found.broken.push(`${key} holds row ${at}, which no input has`);
-      seen[at] = (seen[at] ?? 0) + 1;
-      places.set(names[at] ?? "", { batch, chunk: Number(chunk) });
+      const name = names.get(at);
+      if (name === undefined) found.broken.push(`${key} holds row ${at}, which no input has`);
+      seen.set(at, (seen.get(at) ?? 0) + 1);
+      places.set(name ?? "", { batch, chunk: Number(chunk) });
       if (row.status !== "ok") found.withoutReward += 1;
       // no fault of the plan is a row's: who dies beside it charges nobody
       if (row.status === "quarantined") found.broken.push(`${key} row ${at} was quarantined, and kills no engine`);
-      const wanted = expected?.[at];
+      const wanted = expected?.get(at);
       const isRight = row.status === "ok" ? isSame(row.reward, wanted) : row.reward === null;
       if (isRight) continue;
       found.invented += 1;
@@ -109,9 +119,9 @@ async function checkBatch(
         );
     }
   }
-  found.rows += names.length;
-  found.lost += seen.filter((count) => count === 0).length;
-  found.doubled += seen.filter((count) => count > 1).length;
+  found.rows += isWhole ? names.size : seen.size;
+  found.lost += isWhole ? [...names.keys()].filter((at) => !seen.has(at)).length : 0;
+  found.doubled += [...seen.values()].filter((count) => count > 1).length;
 }
 
 /** Two ways of reading may differ in the last bits. */
@@ -131,11 +141,11 @@ function checkCheckpoints(facts: RunFacts, places: ReadonlyMap<string, Place>, f
   for (const [key, { bytes }] of facts.objects) {
     const file = readPartialKey(key);
     const batch = key.split("/")[0] ?? "";
-    const names = facts.batches.get(batch);
+    const names = facts.batches.get(batch)?.names;
     const at = putAt.get(key);
     if (file?.kind !== "rows" || names === undefined || at === undefined) continue;
     for (const line of gunzipSync(bytes).toString().trimEnd().split("\n").slice(1)) {
-      const name = names[(JSON.parse(line) as { row_index: number }).row_index] ?? "";
+      const name = names.get((JSON.parse(line) as { row_index: number }).row_index) ?? "";
       savedAt.set(name, Math.min(at, savedAt.get(name) ?? Number.POSITIVE_INFINITY));
     }
   }

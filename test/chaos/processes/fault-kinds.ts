@@ -1,5 +1,5 @@
 /** What the nemesis does to a run, and which part of it is hit: faults of one part never overlap. */
-export type Part = "worker" | "redis" | "link" | "store" | "engine" | "submit";
+export type Part = "worker" | "redis" | "link" | "store" | "engine" | "submit" | "person";
 
 export interface FaultKind {
   readonly part: Part;
@@ -56,6 +56,9 @@ export const faultKinds = {
   "engine: NaN": { part: "engine", rows: ["E5", "E6"], seconds: [0, 0] },
   "engine: a proxy's HTML": { part: "engine", rows: ["E5"], seconds: [0, 0] },
   "engine: rows given up halfway": { part: "engine", rows: ["E5"], seconds: [0, 0] },
+  "person: pause, a wiped Redis, resume": { part: "person", rows: ["U3"], seconds: [15, 30], weight: 2 },
+  "person: cancel": { part: "person", rows: ["U3"], seconds: [0, 0] },
+  "person: retry, typed twice at once": { part: "person", rows: ["U4"], seconds: [0, 0], weight: 2 },
   "submit: kill -9": { part: "submit", rows: ["S6", "I5"], seconds: [0, 0], weight: 2 },
 } as const satisfies { readonly [name: string]: FaultKind };
 

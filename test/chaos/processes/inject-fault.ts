@@ -201,6 +201,15 @@ const injections: { readonly [name in FaultName]: Inject } = {
   "engine: a proxy's HTML": countedFault((times) => ({ notJson: times })),
   "engine: rows given up halfway": countedFault((times) => ({ abortFinish: times })),
 
+  "person: pause, a wiped Redis, resume": async ({ people, redis }, { point }) => {
+    const resume = await people.pause(point);
+    // one that is away meets a wipe of its own
+    await redis.admin((admin) => admin.flushall()).catch(() => {});
+    return resume;
+  },
+  "person: cancel": ({ people }, { point }) => people.cancel(point),
+  "person: retry, typed twice at once": ({ people }, { point }) => people.retry(point),
+
   "submit: kill -9": (rig) => rig.killSubmit(),
 };
 

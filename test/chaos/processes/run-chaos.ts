@@ -1,20 +1,21 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { decodeShard } from "@assay/datasets";
-import { startSimulator } from "@assay/simulator";
-import { localStore } from "@assay/store/local";
+import { retryKey, retryName } from "@assay/core";
 import type { StoredObject } from "@assay/testkit";
+import { checkExport } from "./check-export.ts";
+import { checkPeople } from "./check-people.ts";
 import { checkRun, type Findings } from "./check-run.ts";
 import { type FaultName, kindOf } from "./fault-kinds.ts";
 import { injectFault, missingHere } from "./inject-fault.ts";
 import { makeInput } from "./make-input.ts";
 import { type PlannedFault, planFaults } from "./plan-faults.ts";
+import { readFamilies } from "./read-families.ts";
 import { type ChaosRun, recordRun } from "./record-run.ts";
-import { engines, type Rig, startRig, workers } from "./start-rig.ts";
-import { command } from "./worker-crew.ts";
+import { runCommand, runUntilOver } from "./run-command.ts";
+import { engines, startRig, workers } from "./start-rig.ts";
+import { undisturbedRewards } from "./undisturbed.ts";
 
 /**
  * `npm run chaos -- [--seed N] [--minutes M] [--record]`: real processes, and everything that can go wrong with them.
@@ -39,8 +40,11 @@ if (!Number.isSafeInteger(seed) || !(minutes > 0)) throw new RangeError("--seed 
 const healMs = 480_000;
 /** Batches that are under way at once. */
 const openBatches = 2;
-/** Records behind the long one: 500 rows a batch. */
+/** Records behind the long one: 500 rows a batch, 180 the first, which is complete before the first fault. */
 const records = 100;
+const firstRecords = 20;
+/** A budget that a row in thirty does not get along with: what a person asks again. */
+const settings = ["--model", "simulator", "--set", "max_tokens=140", "--max-failed", "50%"];
 /** No new batch so shortly before the end: most faults are to fall into work. */
 const lastSubmitMs = 20_000;
 
@@ -55,15 +59,12 @@ const folder = await mkdtemp(join(tmpdir(), `assay-chaos-${seed}-`));
 const tell = (text: string): void =>
   console.log(`${((Date.now() - startedAt) / 1_000).toFixed(1).padStart(6)} s  ${text}`);
 tell(`seed ${seed}, ${minutes} min, ${folder}`);
-const rig = await startRig(folder);
+const batches: Batch[] = [];
+const rig = await startRig(folder, () => batches.map(({ name }) => ({ name, isDone: isDone(name) })));
 const missing = missingHere(rig.faketime);
 for (const [name, why] of missing) tell(`!!! NOT INJECTED: ${name}: ${why}`);
 const faults = planFaults(seed, minutes, workers, engines).filter(({ name }) => !missing.has(name));
 
-// the rig takes its time to stand on a busy machine
-startedAt = Date.now();
-const batches: Batch[] = [];
-const done = (batch: string): boolean => object(`${batch}/_SUCCESS`) !== undefined;
 const broken: string[] = [];
 /** faults that another one was in the way of: a Redis that is stopped takes no setting */
 const notMade: string[] = [];
@@ -71,44 +72,34 @@ const counts = new Map<FaultName, number>();
 const storeFaults: { atMs: number; untilMs: number }[] = [];
 let findings: Findings | null = null;
 try {
+  batches.push(await submit(0, firstRecords));
+  await untilAllEnded();
+  // the rig takes its time to stand on a busy machine
+  startedAt = Date.now();
   const faultsOver = runFaults();
   const oldLogs = setInterval(() => void rig.redis.keepOld().catch(() => {}), 20_000);
   const resuming = setInterval(() => void resumePaused(), 3_000);
   const endAt = startedAt + minutes * 60_000;
-  for (let n = 0; Date.now() < endAt - lastSubmitMs; ) {
-    if (batches.filter(({ name }) => !done(name)).length < openBatches) {
-      batches.push(await submit(n));
+  for (let n = 1; Date.now() < endAt - lastSubmitMs; ) {
+    if (batches.filter(({ name }) => !isOver(name)).length < openBatches) {
+      batches.push(await submit(n, records));
       n += 1;
     } else await sleep(250);
   }
   await faultsOver;
   clearInterval(oldLogs);
-  tell(`all healed; ${batches.filter(({ name }) => done(name)).length} of ${batches.length} batches are complete`);
-  const healedBy = Date.now() + healMs;
-  while (batches.some(({ name }) => !done(name)) && Date.now() < healedBy) await sleep(250);
+  tell(`all healed; ${batches.filter(({ name }) => isDone(name)).length} of ${batches.length} batches are complete`);
+  await untilAllEnded();
   clearInterval(resuming);
-  for (const { name } of batches) {
-    if (!done(name)) broken.push(`${name} is not complete ${healMs / 1_000} s after the last fault`);
-    const verified = await assay(["verify", name, "--deep"]);
-    if (verified.code !== 0) broken.push(`verify --deep of ${name} ends with ${verified.code}: ${verified.text}`);
-  }
+  for (const batch of batches) await checkBatch(batch);
   for (const { name, end, killed } of rig.crew.lives) {
     // 5 denied, 6 something is away at the start, 75 drained: a supervisor starts it again
     const isFine = end === null || killed || ["SIGKILL", "SIGTERM", "SIGABRT", "0", "5", "6", "75"].includes(end);
     if (!isFine) broken.push(`${name} ended with ${end}: ${await lastWords(name)}`);
   }
-  if (batches.length === 0) broken.push("no batch was submitted: nothing was tried");
   if (notMade.length > faults.length / 5) broken.push(`${notMade.length} of ${faults.length} faults could not be made`);
   await rig.crew.close();
-  findings = await checkRun({
-    batches: new Map(batches.map(({ name, rows }) => [name, rows])),
-    objects: new Map([...objects()].map(([key, value]) => [key.slice(5), value])),
-    log: rig.s3.requests.map((entry) => ({ ...entry, key: entry.key.replace(/^root\//, "") })),
-    asks: rig.asks,
-    lives: rig.crew.lives,
-    storeFaults,
-    expected: await expectedRewards(),
-  });
+  findings = await check();
   broken.push(...findings.broken);
 } finally {
   await rig.close();
@@ -142,89 +133,96 @@ async function runFault(fault: PlannedFault): Promise<void> {
 }
 
 /** The same command until it ends well, as a person or a scheduler would. */
-async function submit(n: number): Promise<Batch> {
-  const { text, rows } = makeInput(n, records);
+async function submit(n: number, size: number): Promise<Batch> {
+  const { text, rows } = makeInput(n, size);
   const input = join(folder, `batch-${n}.jsonl`);
   await writeFile(input, text);
   for (;;) {
-    const {
-      code,
-      text: said,
-      stdout,
-    } = await assay(["submit", input, "--model", "simulator"], (child) =>
+    const ran = await runUntilOver(["submit", input, ...settings], rig.env, (child) =>
       rig.onKillSubmit(() => void child.kill("SIGKILL")),
     );
-    if (code === 0) return { name: stdout.trim(), input, rows };
-    if (code !== null && ![5, 6, 75].includes(code)) broken.push(`submit ended with ${code}: ${said}`);
+    if (ran.code === 0) return { name: ran.stdout.trim(), input, rows };
+    broken.push(`submit ended with ${ran.code}: ${ran.text}`);
     await sleep(500);
   }
 }
 
-/** A person looks at what has stopped, and lets it go on. */
+/** A person looks at what has stopped, and lets it go on, where nobody has stopped it on purpose. */
 async function resumePaused(): Promise<void> {
-  for (const { name } of batches) {
-    if (done(name)) continue;
+  for (const name of names()) {
+    if (isOver(name) || rig.people.isHeld(name)) continue;
     const last = [...objects().keys()]
-      .filter((key) => key.startsWith(`root/${name}/control/`))
+      .filter((key) => key.startsWith(`${name}/control/`))
       .sort()
       .at(-1);
     const state =
       last === undefined
         ? null
         : (JSON.parse(new TextDecoder().decode(objects().get(last)?.bytes)) as { state: string });
-    if (state?.state === "paused") await assay(["resume", name]);
+    if (state?.state === "paused") await rig.people.resume(name);
   }
 }
 
+/** Waits for every batch and every retry that is linked; says which are not complete when the time is up. */
+async function untilAllEnded(): Promise<void> {
+  const endsAt = Date.now() + healMs;
+  while (names().some((name) => !isOver(name)) && Date.now() < endsAt) await sleep(250);
+  for (const name of names())
+    if (!isOver(name)) broken.push(`${name} is not complete ${healMs / 1_000} s after it could have gone on`);
+}
+
+/** What the commands say about it from the store alone. */
+async function checkBatch({ name, input }: Batch): Promise<void> {
+  const cancelled = rig.people.isCancelled(name);
+  const verified = await runCommand(["verify", name, "--deep"], rig.env);
+  if (verified.code !== (cancelled ? 75 : 0))
+    broken.push(`verify --deep of ${name} ends with ${verified.code}: ${verified.text}`);
+  if (!cancelled) return;
+  const again = await runCommand(["submit", input, ...settings], rig.env);
+  if (again.code !== 2) broken.push(`submit of ${name}, which is cancelled, ends with ${again.code}: ${again.text}`);
+}
+
+async function check(): Promise<Findings> {
+  const stored = objects();
+  const log = rig.s3.requests.map((entry) => ({ ...entry, key: belowRoot(entry.key) }));
+  const run = batches.map((batch) => ({ ...batch, isCancelled: rig.people.isCancelled(batch.name) }));
+  const families = await readFamilies(run, stored, log, rig.asks);
+  const expected = await undisturbedRewards(folder, rig.env, batches, settings);
+  const { deeds } = rig.people;
+  const found = await checkRun({ ...families, objects: stored, log, lives: rig.crew.lives, storeFaults, expected });
+  found.broken.push(
+    ...checkPeople({ batches: families.batches.keys(), objects: stored, deeds, asks: families.asks, log, storeFaults }),
+  );
+  for (const { name, rows } of batches) {
+    if (!families.batches.has(retryName(name, 1))) continue;
+    const file = join(folder, `${name}.export.jsonl`);
+    const { code, text } = await runCommand(["export", name, file], rig.env);
+    if (code !== 0) found.broken.push(`export of ${name} ends with ${code}: ${text}`);
+    else found.broken.push(...(await checkExport(file, name, rows.length, expected)));
+  }
+  return found;
+}
+
+/** The batches and their retries. */
+function names(): string[] {
+  return batches.flatMap(({ name }) => (objects().has(retryKey(name, 1)) ? [name, retryName(name, 1)] : [name]));
+}
+
+function isDone(batch: string): boolean {
+  return objects().has(`${batch}/_SUCCESS`);
+}
+
+function isOver(batch: string): boolean {
+  return isDone(batch) || rig.people.isCancelled(batch);
+}
+
+/** What is stored, by key below the root. */
 function objects(): ReadonlyMap<string, StoredObject> {
-  return rig.s3.buckets.get("chaos") ?? new Map();
+  return new Map([...(rig.s3.buckets.get("chaos") ?? [])].map(([key, object]) => [belowRoot(key), object]));
 }
 
-function object(key: string): StoredObject | undefined {
-  return objects().get(`root/${key}`);
-}
-
-async function assay(
-  args: readonly string[],
-  onStart: (child: ChildProcess) => void = () => {},
-  env: Rig["env"] = rig.env,
-): Promise<{ code: number | null; text: string; stdout: string }> {
-  const child = spawn(process.execPath, [command, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
-  onStart(child);
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (piece: string) => {
-    stdout += piece;
-  });
-  child.stderr.setEncoding("utf8").on("data", (piece: string) => {
-    stderr += piece;
-  });
-  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
-  return { code, stdout, text: stderr.trim().split("\n").slice(-4).join(" | ") };
-}
-
-/** The same inputs on an engine that nothing happens to. */
-async function expectedRewards(): Promise<Map<string, (number | null)[]>> {
-  const engine = await startSimulator({ slots: 64, reasoningTokens: 40, promptTokensDetails: true });
-  const root = join(folder, "undisturbed");
-  const expected = new Map<string, (number | null)[]>();
-  try {
-    for (const { name, input } of batches) {
-      const args = ["score", input, "--root", root, "--engine", engine.url, "--model", "simulator"];
-      const { code, text } = await assay(args, () => {}, { ...rig.env, REDIS_URL: "" });
-      if (code !== 0) throw new Error(`the undisturbed run ends with ${code}: ${text}`);
-      const store = localStore(root);
-      const rewards: (number | null)[] = [];
-      for await (const { key } of store.list(`${name}/rewards/`)) {
-        const { rows } = await decodeShard((await store.get(key)) ?? new Uint8Array());
-        for (const row of rows) rewards[row.row_index] = row.reward;
-      }
-      expected.set(name, rewards);
-    }
-  } finally {
-    await engine.close();
-  }
-  return expected;
+function belowRoot(key: string): string {
+  return key.replace(/^root\//, "");
 }
 
 async function lastWords(life: string): Promise<string> {

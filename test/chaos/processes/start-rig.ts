@@ -4,6 +4,7 @@ import { type Simulator, type SimulatorOptions, startSimulator } from "@assay/si
 import { type S3Server, startS3Server } from "@assay/testkit";
 import { type Ask, type EngineGate, startEngineGate } from "./engine-gate.ts";
 import { findFaketime } from "./find-faketime.ts";
+import { type People, startPeople } from "./people.ts";
 import { type RedisUnderTest, startRedis } from "./redis-server.ts";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 import { type Crew, startCrew } from "./worker-crew.ts";
@@ -25,6 +26,7 @@ export interface Rig {
   readonly storeLinks: readonly TcpProxy[];
   readonly engines: readonly Simulator[];
   readonly asks: readonly Ask[];
+  readonly people: People;
   readonly faketime: string | null;
   gatesOf(engine: number): readonly EngineGate[];
   stopEngine(engine: number): Promise<void>;
@@ -45,7 +47,8 @@ const engineOptions: SimulatorOptions = {
   promptTokensDetails: true,
 };
 
-export async function startRig(folder: string): Promise<Rig> {
+/** `batches`: those of the run so far, and what the store says of them. */
+export async function startRig(folder: string, batches: Parameters<typeof startPeople>[1]): Promise<Rig> {
   await mkdir(folder, { recursive: true });
   const s3 = await startS3Server({ bucket: "chaos", pageSize: 40 });
   const redis = await startRedis(folder);
@@ -113,6 +116,7 @@ export async function startRig(folder: string): Promise<Rig> {
     storeLinks,
     engines: simulators,
     asks,
+    people: startPeople(envOf(workers, "person"), batches),
     faketime: await findFaketime(),
     gatesOf: (engine) => gates.filter((_, i) => i % engines === engine),
     async stopEngine(engine) {
