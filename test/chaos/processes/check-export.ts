@@ -8,7 +8,9 @@ import type { Rewards } from "./undisturbed.ts";
  */
 export async function checkExport(path: string, batch: string, rows: number, expected: Rewards): Promise<string[]> {
   const lines = (await readFile(path, "utf8")).trimEnd().split("\n");
-  const exported = lines.map((line) => JSON.parse(line) as { row_index: number; status: string; reward: number | null });
+  const exported = lines.map(
+    (line) => JSON.parse(line) as { row_index: number; status: string; reward: number | null },
+  );
   const once = new Set(exported.map(({ row_index }) => row_index));
   if (exported.length !== rows || once.size !== rows)
     return [`the export of ${batch} holds ${exported.length} lines of ${once.size} rows, its input ${rows}`];

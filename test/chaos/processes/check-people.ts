@@ -115,8 +115,10 @@ function whatRetriesBecame({ deeds, objects }: PeopleFacts): string[] {
     const broken = typed
       .filter(({ code }) => code !== 0)
       .map(({ code, said }) => `retry of ${batch} ended with ${code}: ${said}`);
-    if (links.length > 1) broken.push(`${batch} was retried once, ${typed.length} times typed, and has ${links.length} retries`);
-    for (const name of names) if (name !== wanted) broken.push(`a retry of ${batch} said "${name}", and "${wanted}" is stored`);
+    if (links.length > 1)
+      broken.push(`${batch} was retried once, ${typed.length} times typed, and has ${links.length} retries`);
+    for (const name of names)
+      if (name !== wanted) broken.push(`a retry of ${batch} said "${name}", and "${wanted}" is stored`);
     return broken;
   });
 }
