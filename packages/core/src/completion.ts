@@ -48,7 +48,9 @@ export const engineFailureKinds = [
   "denied",
   /** 429, 503: load, not death; never charged to a row, never opens a breaker */
   "busy",
-  /** connection refused, reset, 500 EngineCore, 502, 504: the engine or the way to it is gone; charges no row */
+  /** nobody listened: not one byte of the request was sent, so that no death is this row's */
+  "unreached",
+  /** connection reset, 500 EngineCore, 502, 504: the engine or the way to it is gone under the request; charges no row */
   "lost",
   /** any other 5xx: a row's own attempt */
   "server_error",

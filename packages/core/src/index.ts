@@ -107,8 +107,10 @@ export { type Chunker, chunkTarget, createChunker, maxChunkBytes, type PlannedCh
 export {
   type ChunkHistory,
   groupRows,
+  isGuilty,
   isNarrower,
   isSuspect,
+  outlivedBy,
   provenBy,
   type RowGroup,
   readHistory,
@@ -198,6 +200,7 @@ export {
   donePrefix,
   endKey,
   jobId,
+  livedKey,
   maxChunks,
   openKey,
   openPrefix,

@@ -25,21 +25,20 @@ export function readHistory(
   settled: ReadonlySet<string>,
   own: string | null = null,
 ): ChunkHistory {
-  const ended = new Set(files.filter(({ kind }) => kind === "end").map(({ attempt }) => attempt));
-  const open = files.filter(({ attempt }) => attempt !== own && !ended.has(attempt));
+  const open = openOf(files).filter(({ attempt }) => attempt !== own);
   const naming = new Set(open.filter(isNaming).map(({ attempt }) => attempt));
   const named = new Map<number, number>();
   const lone = new Map<number, number>();
+  const counted = new Set<string>();
   for (const file of open) {
-    if (!isNaming(file) || settled.has(settledKey(file.attempt, file.n))) continue;
+    const key = settledKey(file.attempt, file.n);
+    // an attempt that named a row for several engines, one after the other, died once
+    if (!isNaming(file) || settled.has(key) || counted.has(key)) continue;
+    counted.add(key);
     named.set(file.n, (named.get(file.n) ?? 0) + 1);
     if (file.kind === "alone") lone.set(file.n, (lone.get(file.n) ?? 0) + 1);
   }
   return { deaths: open.filter(({ kind, attempt }) => kind === "start" && !naming.has(attempt)).length, named, lone };
-}
-
-function isNaming({ kind }: PartialFile): boolean {
-  return kind === "among" || kind === "alone";
 }
 
 /** Rows of a chunk that go together: so many at once, or each one alone on its engine. */
@@ -96,10 +95,54 @@ function deathsOf(row: number, { deaths, named }: ChunkHistory): number {
 
 /** One lone death may have been a spot machine's; two of one row, with every result in between saved, are its own. */
 const loneDeaths = 2;
+/** So many workers that were killed beside an engine that lived on, each alone with one and the same row, are no chance. */
+const loneEnds = 6;
 
-/** Whether a row without a result seems to kill engines: it is asked no more where its deaths are proven. */
+/** Whether a row without a result may kill engines: `isGuilty` says whether it is to be asked again. */
 export function isSuspect(row: number, { lone }: ChunkHistory): boolean {
   return (lone.get(row) ?? 0) >= loneDeaths;
+}
+
+/**
+ * Whether a row has killed engines, so far as `files` show, the markers of attempts that are over; `dead` are those
+ * under which this process saw an engine die. An attempt that was killed and whose engine has outlived it says nothing
+ * about the row that it was alone with, and as a process dies once, attempts on the same one have at most one death
+ * between them. A row that ends worker after worker is condemned all the same.
+ */
+export function isGuilty(
+  row: number,
+  files: readonly PartialFile[],
+  settled: ReadonlySet<string>,
+  dead: ReadonlySet<string>,
+): boolean {
+  const lived = attemptsOf(files, "lived");
+  const lives = new Map<string, (string | null)[]>();
+  for (const { kind, n, attempt, life } of openOf(files)) {
+    if (kind !== "alone" || n !== row || settled.has(settledKey(attempt, row))) continue;
+    lives.set(attempt, [...(lives.get(attempt) ?? []), life]);
+  }
+  const seen = [...lives].filter(([attempt]) => dead.has(attempt));
+  const counted = new Set(seen.flatMap(([, own]) => own));
+  const deaths = new Set(seen.map(([attempt]) => attempt));
+  for (const [attempt, own] of lives) {
+    if (dead.has(attempt) || lived.has(attempt)) continue;
+    const [first, ...more] = own.filter((life) => life === null || !counted.has(life));
+    // which of several engines it was on at the end is not told
+    if (first !== undefined) deaths.add(more.length === 0 && first !== null ? first : attempt);
+  }
+  return deaths.size >= loneDeaths || lives.size >= loneEnds;
+}
+
+/** Attempts among `elders`, without an end, that were alone with a row, and only on engine processes that live. */
+export function outlivedBy(
+  living: ReadonlySet<string>,
+  files: readonly PartialFile[],
+  elders: ReadonlySet<string>,
+): string[] {
+  const lived = attemptsOf(files, "lived");
+  const lone = openOf(files).filter(({ kind, attempt }) => kind === "alone" && elders.has(attempt));
+  const gone = lone.filter(({ life }) => life === null || !living.has(life)).map(({ attempt }) => attempt);
+  return [...new Set(lone.map(({ attempt }) => attempt))].filter((one) => !gone.includes(one) && !lived.has(one));
 }
 
 /**
@@ -112,6 +155,19 @@ export function provenBy(
   elders: ReadonlySet<string>,
   now: readonly PartialFile[],
 ): PartialFile[] {
-  const ends = now.filter(({ kind }) => kind === "end");
-  return [...files, ...ends].filter(({ attempt }) => elders.has(attempt));
+  const since = now.filter(({ kind }) => kind === "end" || kind === "lived");
+  return [...files, ...since].filter(({ attempt }) => elders.has(attempt));
+}
+
+function openOf(files: readonly PartialFile[]): PartialFile[] {
+  const ended = attemptsOf(files, "end");
+  return files.filter(({ attempt }) => !ended.has(attempt));
+}
+
+function attemptsOf(files: readonly PartialFile[], kind: PartialFile["kind"]): ReadonlySet<string> {
+  return new Set(files.filter((file) => file.kind === kind).map(({ attempt }) => attempt));
+}
+
+function isNaming({ kind }: PartialFile): boolean {
+  return kind === "among" || kind === "alone";
 }

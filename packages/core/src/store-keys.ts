@@ -89,31 +89,39 @@ export function startKey(batch: string, chunk: number, attempt: string): string 
 export function endKey(batch: string, chunk: number, attempt: string): string {
   return `${chunkPartialPrefix(batch, chunk)}${attempt}.end`;
 }
+/** Put for an attempt without an end by one that began after it: the engines that it was alone on have outlived it. */
+export function livedKey(batch: string, chunk: number, attempt: string): string {
+  return `${chunkPartialPrefix(batch, chunk)}${attempt}.lived`;
+}
 /** Put before a row is sent that was in flight at a death. */
 export function amongKey(batch: string, chunk: number, attempt: string, rowIndex: number): string {
   return `${chunkPartialPrefix(batch, chunk)}${attempt}.among-${rowIndex}`;
 }
-/** The same where its engine works on nothing else. */
-export function aloneKey(batch: string, chunk: number, attempt: string, rowIndex: number): string {
-  return `${chunkPartialPrefix(batch, chunk)}${attempt}.alone-${rowIndex}`;
+/** The same where its engine works on nothing else; `life` names that engine's process, null where it does not tell. */
+export function aloneKey(batch: string, chunk: number, attempt: string, rowIndex: number, life: string | null): string {
+  return `${chunkPartialPrefix(batch, chunk)}${attempt}.alone-${rowIndex}${life === null ? "" : `-${life}`}`;
 }
 
 /** What a key below partial/ says; `n` is a checkpoint's number or an among or alone marker's row_index, else 0. */
 export interface PartialFile {
   readonly chunk: number;
   readonly attempt: string;
-  readonly kind: "rows" | "start" | "end" | "among" | "alone";
+  readonly kind: "rows" | "start" | "end" | "lived" | "among" | "alone";
   readonly n: number;
+  /** of an alone marker: the engine's process, 8 hex digits; null where it was not told */
+  readonly life: string | null;
 }
 
 /** Null when it is none of ours. */
 export function readPartialKey(key: string): PartialFile | null {
   const match =
-    /\/partial\/(\d{6})\/([0-9a-f]{16})(?:-(\d{6})\.jsonl\.gz|\.(start|end)|\.(among|alone)-(\d{1,16}))$/.exec(key);
+    /\/partial\/(\d{6})\/([0-9a-f]{16})(?:-(\d{6})\.jsonl\.gz|\.(start|end|lived)|\.(among)-(\d{1,16})|\.(alone)-(\d{1,16})(?:-([0-9a-f]{8}))?)$/.exec(
+      key,
+    );
   if (match === null) return null;
-  const [, chunk, attempt = "", seq, marker, naming, row] = match;
-  const kind = seq === undefined ? ((marker ?? naming) as Exclude<PartialFile["kind"], "rows">) : "rows";
-  return { chunk: Number(chunk), attempt, kind, n: Number(seq ?? row ?? 0) };
+  const [, chunk, attempt = "", seq, marker, among, amongRow, alone, aloneRow, life = null] = match;
+  const kind = seq === undefined ? ((marker ?? among ?? alone) as Exclude<PartialFile["kind"], "rows">) : "rows";
+  return { chunk: Number(chunk), attempt, kind, n: Number(seq ?? amongRow ?? aloneRow ?? 0), life };
 }
 
 export function summaryKey(batch: string): string {

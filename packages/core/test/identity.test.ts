@@ -335,17 +335,21 @@ describe("identity: names in a root", () => {
     ],
     startKey: [storeKeys.startKey(batch, 123, attempt), "demo-0123456789abcdef/partial/000123/00112233445566ff.start"],
     endKey: [storeKeys.endKey(batch, 123, attempt), "demo-0123456789abcdef/partial/000123/00112233445566ff.end"],
+    livedKey: [storeKeys.livedKey(batch, 123, attempt), "demo-0123456789abcdef/partial/000123/00112233445566ff.lived"],
     amongKey: [
       storeKeys.amongKey(batch, 123, attempt, 31_500),
       "demo-0123456789abcdef/partial/000123/00112233445566ff.among-31500",
     ],
     aloneKey: [
-      storeKeys.aloneKey(batch, 123, attempt, 31_500),
-      "demo-0123456789abcdef/partial/000123/00112233445566ff.alone-31500",
+      [storeKeys.aloneKey(batch, 123, attempt, 31_500, null), storeKeys.aloneKey(batch, 123, attempt, 7, "89abcdef")],
+      [
+        "demo-0123456789abcdef/partial/000123/00112233445566ff.alone-31500",
+        "demo-0123456789abcdef/partial/000123/00112233445566ff.alone-7-89abcdef",
+      ],
     ],
     readPartialKey: [
-      storeKeys.readPartialKey("demo-0123456789abcdef/partial/000123/00112233445566ff.alone-31500"),
-      { attempt, chunk: 123, kind: "alone", n: 31_500 },
+      storeKeys.readPartialKey("demo-0123456789abcdef/partial/000123/00112233445566ff.alone-31500-89abcdef"),
+      { attempt, chunk: 123, kind: "alone", n: 31_500, life: "89abcdef" },
     ],
     summaryKey: [storeKeys.summaryKey(batch), "demo-0123456789abcdef/summary.json"],
     successKey: [storeKeys.successKey(batch), "demo-0123456789abcdef/_SUCCESS"],

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
 import {
   groupRows,
+  isGuilty,
   isNarrower,
   isSuspect,
+  outlivedBy,
   provenBy,
   type RowGroup,
   readHistory,
@@ -12,11 +14,12 @@ import {
 import type { PartialFile } from "../src/store-keys.ts";
 
 const name = (n: number): string => n.toString(16).padStart(16, "0");
-const file = (kind: PartialFile["kind"], n: number, row = 0): PartialFile => ({
+const file = (kind: PartialFile["kind"], n: number, row = 0, life: string | null = null): PartialFile => ({
   chunk: 0,
   attempt: name(n),
   kind,
   n: row,
+  life,
 });
 
 /** An attempt that lives. */
@@ -31,6 +34,7 @@ interface Attempt {
   readonly has: number;
   readonly inFlight: number;
   readonly isAlone: boolean;
+  readonly engine: number;
 }
 
 /** A chunk as its store and its poison row see it; rows as bits. */
@@ -43,7 +47,10 @@ interface State {
   readonly made: number;
   readonly deaths: number;
   readonly spot: number;
+  readonly kills: number;
   readonly wipes: number;
+  /** by engine, how often it has died */
+  readonly lives: readonly number[];
   readonly committed: boolean;
 }
 
@@ -55,6 +62,8 @@ interface Play {
   readonly poison: number | null;
   /** attempts that die of something else, engine and worker together */
   readonly spot: number;
+  /** attempts whose worker alone dies: its engine lives on */
+  readonly kills: number;
   /** attempts that begin although another one lives: the queue has forgotten its lease */
   readonly wipes: number;
   /** nothing happens between the look at partial/ and the start: far fewer orders */
@@ -78,7 +87,9 @@ function explore(play: Play): State[] {
     made: 0,
     deaths: 0,
     spot: play.spot,
+    kills: play.kills,
     wipes: play.wipes,
+    lives: Array<number>(1 + play.wipes).fill(0),
     committed: false,
   };
   const seen = new Set<string>();
@@ -102,13 +113,14 @@ function explore(play: Play): State[] {
 /** What a state's future depends on: names of attempts that are over, and the order of files, do not matter. */
 function keyOf({ files, settled, attempts, ...rest }: State): string {
   const told = (read: readonly PartialFile[], held: ReadonlySet<string>): string =>
-    `${read.map(({ attempt, kind, n }) => `${attempt.slice(-1)}${kind}${n}`).sort()}|${[...held].map((one) => one.slice(-3)).sort()}`;
+    `${read.map(({ attempt, kind, n, life }) => `${attempt.slice(-1)}${kind}${n}${life}`).sort()}|${[...held].map((one) => one.slice(-3)).sort()}`;
   const living = attempts.map((one) => [
     one.n,
     one.begun,
     one.has,
     one.inFlight,
     one.isAlone,
+    one.engine,
     one.elders.size,
     told(one.files, one.settled),
   ]);
@@ -145,9 +157,11 @@ function next(state: State, play: Play): State[] {
     }
     if (attempt.isAlone && isFollowed(state, attempt))
       steps.push({ ...state, attempts: others, files: [...state.files, file("end", attempt.n)] });
-    const died = { ...state, attempts: others, deaths: state.deaths + 1 };
-    if (play.poison !== null && has(attempt.inFlight, play.poison)) steps.push(died);
-    if (state.spot > 0) steps.push({ ...died, spot: state.spot - 1, deaths: state.deaths });
+    const lives = state.lives.map((deaths, engine) => (engine === attempt.engine ? deaths + 1 : deaths));
+    const died = { ...state, attempts: others, lives };
+    if (play.poison !== null && has(attempt.inFlight, play.poison)) steps.push({ ...died, deaths: state.deaths + 1 });
+    if (state.spot > 0) steps.push({ ...died, spot: state.spot - 1 });
+    if (state.kills > 0) steps.push({ ...state, attempts: others, kills: state.kills - 1 });
   }
   return steps;
 }
@@ -156,7 +170,8 @@ function arrive(state: State): State {
   const { files, settled, saved } = state;
   const n = state.made + 1;
   const elders = new Set(files.filter(({ kind }) => kind === "start").map(({ attempt }) => attempt));
-  const attempt = { n, elders, files, settled, begun: false, has: saved, inFlight: 0, isAlone: false };
+  const engine = state.lives.findIndex((_deaths, one) => state.attempts.every((other) => other.engine !== one));
+  const attempt = { n, elders, files, settled, begun: false, has: saved, inFlight: 0, isAlone: false, engine };
   return { ...state, made: n, attempts: [...state.attempts, attempt] };
 }
 
@@ -164,7 +179,9 @@ type Becomes = (changed: Partial<Attempt>, more?: Partial<State>) => State;
 
 function begin(state: State, attempt: Attempt, becomes: Becomes, play: Play): State {
   const { files, settled, saved } = state;
-  const started = [...files, file("start", attempt.n)];
+  const outlived = outlivedBy(new Set([lifeOf(state, attempt)]), attempt.files, attempt.elders);
+  const lived = outlived.map((one) => file("lived", Number.parseInt(one, 16)));
+  const started = dedupe([...files, file("start", attempt.n), ...lived]);
   const missing = missingOf(attempt, play);
   const before = readHistory(attempt.files, attempt.settled, name(attempt.n));
   const now = readHistory(started, settled, name(attempt.n));
@@ -184,20 +201,27 @@ function send(state: State, attempt: Attempt, becomes: Becomes, play: Play): Sta
   const [group] = groupRows(play.size, missing, history);
   const { deaths, alone, inFlight, rows } = group as RowGroup;
   const [row = 0] = rows;
-  if (alone && isSuspect(row, history)) {
+  const life = lifeOf(state, attempt);
+  const isCondemned = (now: readonly PartialFile[], settled: ReadonlySet<string>): boolean =>
+    play.trusting === true || isGuilty(row, provenBy(attempt.files, attempt.elders, now), settled, new Set());
+  if (alone && isSuspect(row, history) && isCondemned(state.files, attempt.settled)) {
     const lives = state.attempts.some(({ n, isAlone }) => isAlone && attempt.elders.has(name(n)));
     if (lives && play.trusting !== true) return [];
     if (has(state.saved, row)) return [becomes({ has: attempt.has | (1 << row) })];
-    const proven = provenBy(attempt.files, attempt.elders, state.files);
-    if (play.trusting === true || isSuspect(row, readHistory(proven, state.settled)))
+    if (isCondemned(state.files, state.settled))
       return [becomes({ has: attempt.has | (1 << row) }, { quarantined: state.quarantined | (1 << row) })];
   }
   const sent = rows.slice(0, alone ? 1 : inFlight);
-  const named = deaths === 0 ? [] : sent.map((one) => file(alone ? "alone" : "among", attempt.n, one));
+  const named =
+    deaths === 0 ? [] : sent.map((one) => file(alone ? "alone" : "among", attempt.n, one, alone ? life : null));
   const bits = sent.reduce((set, one) => set | (1 << one), 0);
   return [
     becomes({ inFlight: bits, isAlone: attempt.isAlone || alone }, { files: dedupe([...state.files, ...named]) }),
   ];
+}
+
+function lifeOf({ lives }: State, { engine }: Attempt): string {
+  return `${engine}${lives[engine]}`.padStart(8, "0");
 }
 
 function dedupe(files: readonly PartialFile[]): PartialFile[] {
@@ -213,19 +237,21 @@ function isFollowed({ files }: State, { n, elders }: Attempt): boolean {
 }
 
 describe("poison: every order of what may happen to one chunk", () => {
-  const none = { poison: null, spot: 0, wipes: 0 };
+  const calm = { poison: null, spot: 0, kills: 0, wipes: 0 };
 
   test.each([
     // in flight 8, then alone
-    { rows: 4, size: 8, poison: 2, spot: 0, wipes: 0, most: 3 },
-    { rows: 4, size: 8, poison: 0, spot: 1, wipes: 0, most: 3 },
+    { ...calm, rows: 4, size: 8, poison: 2, most: 3 },
+    { ...calm, rows: 4, size: 8, poison: 0, spot: 1, most: 3 },
+    { ...calm, rows: 4, size: 8, poison: 2, kills: 2, most: 3 },
     // in flight 16, 2, alone
-    { rows: 4, size: 16, poison: 2, spot: 0, wipes: 0, most: 4 },
-    { rows: 4, size: 16, poison: 0, spot: 1, wipes: 0, most: 4 },
-    { rows: 1, size: 1, poison: 0, spot: 1, wipes: 0, most: 3 },
+    { ...calm, rows: 4, size: 16, poison: 2, most: 4 },
+    { ...calm, rows: 4, size: 16, poison: 0, spot: 1, most: 4 },
+    { ...calm, rows: 1, size: 1, poison: 0, spot: 1, most: 3 },
+    { ...calm, rows: 1, size: 1, poison: 0, kills: 4, most: 3 },
     // each attempt that lives beside another may meet the row once more
-    { rows: 2, size: 8, poison: 1, spot: 0, wipes: 1, most: 4 },
-    { rows: 1, size: 1, poison: 0, spot: 0, wipes: 2, most: 5 },
+    { ...calm, rows: 2, size: 8, poison: 1, wipes: 1, most: 4 },
+    { ...calm, rows: 1, size: 1, poison: 0, wipes: 2, most: 5 },
   ])("%j: ends, and no other row is quarantined", ({ most, ...play }) => {
     const ends = explore(play);
     expect(ends.length).toBeGreaterThan(0);
@@ -237,11 +263,16 @@ describe("poison: every order of what may happen to one chunk", () => {
   });
 
   test.each([
-    { ...none, rows: 4, size: 8, spot: 2 },
-    { ...none, rows: 1, size: 1, spot: 2 },
-    { ...none, rows: 2, size: 2, wipes: 1 },
-    { ...none, rows: 1, size: 1, wipes: 3, atOnce: true },
-    { ...none, rows: 1, size: 1, spot: 1, wipes: 2, atOnce: true },
+    { ...calm, rows: 4, size: 8, spot: 2 },
+    { ...calm, rows: 1, size: 1, spot: 2 },
+    { ...calm, rows: 2, size: 2, wipes: 1 },
+    { ...calm, rows: 1, size: 1, wipes: 3, atOnce: true },
+    { ...calm, rows: 1, size: 1, spot: 1, wipes: 2, atOnce: true },
+    // the engine lives on: as often as five times with the row alone there
+    { ...calm, rows: 1, size: 1, kills: 6 },
+    { ...calm, rows: 2, size: 2, kills: 5 },
+    { ...calm, rows: 1, size: 1, spot: 1, kills: 4 },
+    { ...calm, rows: 1, size: 1, kills: 2, wipes: 1, atOnce: true },
   ])("%j and no poison: every row gets its result", (play) => {
     const ends = explore(play);
     expect(ends.length).toBeGreaterThan(0);
@@ -249,7 +280,17 @@ describe("poison: every order of what may happen to one chunk", () => {
   });
 
   test("a rule that took every open marker for a death would condemn a row by wipes alone", () => {
-    const ends = explore({ ...none, rows: 1, size: 1, wipes: 3, atOnce: true, trusting: true });
+    const ends = explore({ ...calm, rows: 1, size: 1, wipes: 3, atOnce: true, trusting: true });
+    expect(ends.some(({ quarantined }) => quarantined !== 0)).toBe(true);
+  });
+
+  test("and by kills of workers alone", () => {
+    const ends = explore({ ...calm, rows: 1, size: 1, kills: 3, trusting: true });
+    expect(ends.some(({ quarantined }) => quarantined !== 0)).toBe(true);
+  });
+
+  test("a row that ends worker after worker beside a living engine is asked no more, in the end", () => {
+    const ends = explore({ ...calm, rows: 1, size: 1, kills: 7 });
     expect(ends.some(({ quarantined }) => quarantined !== 0)).toBe(true);
   });
 });
@@ -300,6 +341,42 @@ describe("poison: what counts", () => {
     const read = history([...files, ...lone]);
     expect([0, 1, 2, 3].filter((row) => isSuspect(row, read))).toEqual([3]);
     expect(groupRows(1, [3, 2, 1, 0], read).flatMap(({ rows }) => rows)).toEqual([0, 1, 2, 3]);
+  });
+
+  test("of two lone deaths each is of another engine process, which lives no more", () => {
+    const lone = (n: number, life: string | null): PartialFile[] => [file("start", n), file("alone", n, 7, life)];
+    const guilty = (files: readonly PartialFile[], dead: number[] = []): boolean =>
+      isGuilty(7, files, new Set(), new Set(dead.map(name)));
+    expect(guilty([...lone(1, "aa"), ...lone(2, "bb")])).toBe(true);
+    expect(guilty([...lone(1, null), ...lone(2, null)])).toBe(true);
+    expect(guilty([...lone(1, "aa"), ...lone(2, "bb"), file("lived", 2)])).toBe(false);
+    expect(guilty([...lone(1, "aa"), ...lone(2, "aa")])).toBe(false);
+    // who hangs dies more than once, in sight of whoever asks
+    expect(guilty([...lone(1, "aa"), ...lone(2, "aa")], [1, 2])).toBe(true);
+    expect(guilty([...lone(1, "aa"), ...lone(2, "aa")], [2])).toBe(false);
+    // named for one engine after the other: whichever it was on at the end
+    const both = [...lone(1, "aa"), file("alone", 1, 7, "bb")];
+    expect(guilty([...both, ...lone(2, "bb")])).toBe(true);
+    expect(guilty(both)).toBe(false);
+    const killed = [1, 2, 3, 4, 5].flatMap((n) => [...lone(n, `${n}`), file("lived", n)]);
+    expect(guilty(killed)).toBe(false);
+    expect(guilty([...killed, ...lone(6, "6"), file("lived", 6)])).toBe(true);
+  });
+
+  test("an engine has outlived an attempt that was alone on it and on no other that is gone", () => {
+    const files = [
+      ...[file("start", 1), file("alone", 1, 7, "aa")],
+      ...[file("start", 2), file("alone", 2, 7, "aa"), file("alone", 2, 7, "bb")],
+      ...[file("start", 3), file("alone", 3, 7, "aa"), file("end", 3)],
+      ...[file("start", 4), file("alone", 4, 7, null)],
+      ...[file("start", 5), file("alone", 5, 7, "aa"), file("lived", 5)],
+      ...[file("start", 6), file("among", 6, 7)],
+      ...[file("start", 7), file("alone", 7, 7, "aa")],
+    ];
+    const elders = new Set([1, 2, 3, 4, 5, 6].map(name));
+    expect(outlivedBy(new Set(["aa"]), files, elders)).toEqual([name(1)]);
+    expect(outlivedBy(new Set(["aa", "bb"]), files, elders)).toEqual([name(1), name(2)]);
+    expect(outlivedBy(new Set(), files, elders)).toEqual([]);
   });
 
   test("proven is what elders left that have no end by now", () => {

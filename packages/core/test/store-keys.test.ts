@@ -2,6 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import {
   aloneKey,
+  amongKey,
   batchOfOpenKey,
   checkpointKey,
   chunkOfShardKey,
@@ -10,6 +11,7 @@ import {
   controlPrefix,
   endKey,
   jobId,
+  livedKey,
   openKey,
   openPrefix,
   partialPrefix,
@@ -88,12 +90,15 @@ describe("store-keys", () => {
   test(`what a file below partial/ is comes back from its key (seed ${seed})`, () => {
     fc.assert(
       fc.property(batch, chunk, attempt, fc.maxSafeNat(), (name, n, id, row) => {
-        const told = { chunk: n, attempt: id };
+        const told = { chunk: n, attempt: id, life: null };
         const seq = row % 1_000_000;
         expect(readPartialKey(checkpointKey(name, n, id, seq))).toEqual({ ...told, kind: "rows", n: seq });
         expect(readPartialKey(startKey(name, n, id))).toEqual({ ...told, kind: "start", n: 0 });
         expect(readPartialKey(endKey(name, n, id))).toEqual({ ...told, kind: "end", n: 0 });
-        expect(readPartialKey(aloneKey(name, n, id, row))).toEqual({ ...told, kind: "alone", n: row });
+        expect(readPartialKey(amongKey(name, n, id, row))).toEqual({ ...told, kind: "among", n: row });
+        expect(readPartialKey(livedKey(name, n, id))).toEqual({ ...told, kind: "lived", n: 0 });
+        for (const life of [null, id.slice(0, 8)])
+          expect(readPartialKey(aloneKey(name, n, id, row, life))).toEqual({ ...told, kind: "alone", n: row, life });
         for (const key of [checkpointKey(name, n, id, seq), startKey(name, n, id), endKey(name, n, id)]) {
           expect(key.startsWith(chunkPartialPrefix(name, n))).toBe(true);
           expect(key.startsWith(partialPrefix(name))).toBe(true);
@@ -109,6 +114,9 @@ describe("store-keys", () => {
     "b/partial/000001/00112233445566ff.started",
     "b/partial/000001/00112233445566ff-1.jsonl.gz",
     "b/partial/000001/00112233445566ff.alone-",
+    "b/partial/000001/00112233445566ff.alone-1-",
+    "b/partial/000001/00112233445566ff.alone-1-0011223",
+    "b/partial/000001/00112233445566ff.among-1-00112233",
     "b/rewards/000001/00112233445566ff.start",
   ])("%s is no marker and no checkpoint", (key) => {
     expect(readPartialKey(key)).toBeNull();

@@ -164,7 +164,10 @@ export function createEngineClient(options: {
         const sendIt = async (one: EngineRequest): Promise<EngineOutcome> => {
           const send = () => attempt(one, controller.signal, () => over, session);
           const first = await send();
-          return first.stale ? (await send()).outcome : first.outcome;
+          if (!first.stale) return first.outcome;
+          const second = (await send()).outcome;
+          // what was cut may have been what killed it
+          return !second.ok && second.failure.kind === "unreached" ? first.outcome : second;
         };
         const outcome = await sendIt(request);
         if (outcome.ok || outcome.failure.kind !== "too_long" || request.kind !== "chat") return outcome;

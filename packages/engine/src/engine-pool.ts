@@ -73,6 +73,8 @@ export function createEnginePool(options: {
   clients: readonly EngineClient[];
   inFlight: number;
   look: TakeBack["look"];
+  /** absent = no engine tells its process */
+  lifeOf?: TakeBack["lifeOf"];
   /** answers that are lost sooner are not taken for a proxy's work; 30 s */
   leastCutMs?: number | undefined;
   onWarning: (text: string) => void;
@@ -108,6 +110,10 @@ export function createEnginePool(options: {
 
   function hasSlot(engine: Engine): boolean {
     return !engine.down && !engine.alone && engine.inFlight < slotsOf(engine);
+  }
+
+  function named(origin: string): Engine | undefined {
+    return engines.find(({ client }) => client.origin === origin);
   }
 
   function isOpen(engine: Engine, batch: string): boolean {
@@ -213,6 +219,7 @@ export function createEnginePool(options: {
             return answeredIn === engine.epoch ? outcome : straddles;
           }
           if (outcome.failure.status === 429) engine.cap = capAfterRefusal(engine.cap, number, engine);
+          if (outcome.failure.kind === "unreached") lost(engine, outcome.failure.message);
           if (outcome.failure.kind === "lost") {
             if (isAtHardLimit(engine.proxy, tookMs)) return cutByProxy(tookMs);
             engine.proxy = limitAfterLoss(engine.proxy, tookMs);
@@ -314,6 +321,11 @@ export function createEnginePool(options: {
       });
     },
 
+    async life(origin) {
+      const engine = named(origin);
+      return engine === undefined ? null : ((await options.lifeOf?.(engine.client)) ?? null);
+    },
+
     get waiting() {
       return waiters.size;
     },
@@ -361,7 +373,6 @@ export function createEnginePool(options: {
     },
   };
 
-  const named = (origin: string): Engine | undefined => engines.find(({ client }) => client.origin === origin);
   return {
     pool,
     setLimit(origin, limit) {

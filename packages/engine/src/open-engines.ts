@@ -66,9 +66,16 @@ export function openEngines(options: OpenEnginesOptions): Engines {
   // every engine's watcher and probe listens to it: no leak, whatever Node 20 says from the eleventh on
   setMaxListeners(0, closing.signal);
   const takeBack = createTakeBack({ signal: closing.signal, onWarning });
-  const { look } = takeBack;
+  const { look, lifeOf } = takeBack;
   const { inFlight, leastCutMs } = options;
-  const watched = createEnginePool({ clients, inFlight: inFlight ?? blindInFlight, look, leastCutMs, onWarning });
+  const watched = createEnginePool({
+    clients,
+    inFlight: inFlight ?? blindInFlight,
+    look,
+    lifeOf,
+    leastCutMs,
+    onWarning,
+  });
   const { pool } = watched;
   for (const client of clients) {
     void watchEngine(client, {

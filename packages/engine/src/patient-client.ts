@@ -3,7 +3,7 @@ import type { EngineFailureKind } from "@assay/core";
 import type { EngineClient } from "./engine-client.ts";
 
 /** What says nothing about an engine's settings: it may be gone a second later. */
-const passing: ReadonlySet<EngineFailureKind> = new Set(["busy", "lost", "server_error", "bad_answer"]);
+const passing: ReadonlySet<EngineFailureKind> = new Set(["busy", "unreached", "lost", "server_error", "bad_answer"]);
 /** Longer than a proxy's hiccup, short beside loading weights. */
 const pausesMs = [1_000, 4_000];
 

@@ -27,6 +27,13 @@ export interface EnginePool {
    */
   acquireAlone(batch: string, signal: AbortSignal): Promise<EngineSlot>;
 
+  /**
+   * Names the process that is behind an engine's URL when it is asked: 8 hex digits, the same for whoever names the
+   * engine by the same origin, never the same for another process. Null where it does not answer or does not tell, and
+   * for an origin that is none of the pool's. Never rejects.
+   */
+  life(origin: string): Promise<string | null>;
+
   /** Rows that wait for a slot now. */
   readonly waiting: number;
   /** Slots of the engines that are not down. */
@@ -55,7 +62,7 @@ export interface EngineSlot {
    */
   complete(request: EngineRequest, options: { signal: AbortSignal; deadlineMs: number }): Promise<EngineOutcome>;
   /**
-   * After `complete` said `lost`: what became of the engine, once rows may go there again; that may take as long as a
+   * After `complete` said `lost` or `unreached`: what became of the engine, once rows may go there again; that may take as long as a
    * restart. Never resolves when the pool is closed before.
    */
   fate(): Promise<Fate>;

@@ -1,4 +1,4 @@
-import { canonicalJson, type Profile, pinDifferences, profileSha256 } from "@assay/core";
+import { canonicalJson, type Profile, pinDifferences, profileSha256, sha256 } from "@assay/core";
 import type { EngineClient } from "./engine-client.ts";
 import type { EngineFacts } from "./port.ts";
 import { type EngineReport, probeEngine, servedModels } from "./probe-engine.ts";
@@ -20,6 +20,8 @@ export interface TakeBack {
   isAnother(origin: string, startedAt: number | null): boolean;
   /** Versions of all engines that passed a probe, each once. */
   versions(): readonly string[];
+  /** As the pool's `life`. */
+  lifeOf(client: EngineClient): Promise<string | null>;
   /** Never rejects. `isDoubted`: the process may be the one it was and has to prove itself all the same (it hung). */
   look(client: EngineClient, isDoubted: boolean): Promise<Look>;
 }
@@ -92,6 +94,12 @@ export function createTakeBack(options: { signal: AbortSignal; onWarning: (text:
       const known = processes.get(origin);
       if (known === undefined) processes.set(origin, startedAt);
       return known !== undefined && startedAt !== known;
+    },
+
+    async lifeOf(client) {
+      const process = await processOf(client);
+      const isTold = process !== null && !balanced.has(client.origin);
+      return isTold ? sha256(`${client.origin} ${process}`).slice(0, 8) : null;
     },
 
     async look(client, isDoubted) {

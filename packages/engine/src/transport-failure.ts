@@ -8,8 +8,23 @@ export function failureFromError(error: unknown): EngineFailure {
     return failureFromHttp(status, { error: inner }, headers?.get("retry-after") ?? null, Date.now());
   const code = transportCode(error);
   if (code === null) throw error;
-  return { kind: "lost", status: null, message: `no answer: ${code}`, retryAfterMs: null };
+  return {
+    kind: unreached.has(code) ? "unreached" : "lost",
+    status: null,
+    message: `no answer: ${code}`,
+    retryAfterMs: null,
+  };
 }
+
+/** What goes wrong before there is a connection. ETIMEDOUT is none of them: an open connection may end so, too. */
+const unreached: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
 
 /** The code of what went wrong on the way, wherever the SDK put it; null when the way was not what failed. */
 export function transportCode(error: unknown): string | null {

@@ -234,13 +234,23 @@ describe("a request that is too long", () => {
 });
 
 describe("the connection", () => {
-  test("refused is a lost engine, with the code", async () => {
+  test("refused: nothing was sent, with the code", async () => {
     const { client, server } = await against(() => {});
     await server.close();
     expect(await client.complete(chat, limits)).toMatchObject({
       ok: false,
-      failure: { kind: "lost", message: "no answer: ECONNREFUSED" },
+      failure: { kind: "unreached", message: "no answer: ECONNREFUSED" },
     });
+  });
+
+  test("cut and then refused: the request may be what ended the server", async () => {
+    const { client, server } = await against((_n, request) => {
+      void server.close();
+      request.socket.destroy();
+    });
+    expect(await client.complete(chat, limits)).toMatchObject({ ok: false, failure: { kind: "lost" } });
+    expect(await client.complete(chat, limits)).toMatchObject({ ok: false, failure: { kind: "unreached" } });
+    expect(server.requests).toHaveLength(1);
   });
 
   test("closed under the request is asked once more at once, and lost the second time", async () => {

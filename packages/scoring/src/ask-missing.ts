@@ -4,10 +4,13 @@ import {
   groupRows,
   isAssayError,
   isBadLine,
+  isGuilty,
   isNarrower,
   isSuspect,
   makeBadRow,
   makeResultRow,
+  outlivedBy,
+  type PartialFile,
   type PromptPrefix,
   promptPrefix,
   provenBy,
@@ -18,7 +21,7 @@ import {
   readHistory,
   rowsOf,
 } from "@assay/core";
-import type { EngineSlot } from "@assay/engine";
+import type { EnginePool, EngineSlot } from "@assay/engine";
 import { allOrFirstError } from "./all-or-first-error.ts";
 import type { RowPorts } from "./ask-row.ts";
 import type { BatchContext } from "./batch-context.ts";
@@ -46,7 +49,7 @@ export interface Asking {
   readonly hasBegun: boolean;
   readonly saver: RowSaver;
   readonly losses: Losses;
-  /** attempts of this very process under which an engine died */
+  /** attempts of this very process under which an engine is known to have died */
   readonly dead: ReadonlySet<string>;
   /** What the chunk's partial/ holds now. */
   readonly readAgain: () => Promise<PartialChunk>;
@@ -86,14 +89,16 @@ export async function askMissing(
   const prefixes = new Map<RowsLine, PromptPrefix>();
   for (const line of lines) if (!isBadLine(line)) prefixes.set(line, promptPrefix(line, context.file.samples));
   let later: Promise<PartialChunk> | null = null;
+  let acquitted: Promise<readonly PartialFile[]> | null = null;
 
   let begun: Promise<void> | null = null;
   /** Before the first row is sent: `.start` stands, and nobody began since partial/ was read. */
   function begin(): Promise<void> {
-    begun ??= attempt.begin().then((files) => {
+    begun ??= attempt.begin().then(async (files) => {
       const now = readHistory(files, saved.settled, attempt.id);
       // what stood there at its begin is older than what was read since, and an elder may have ended in between
       if (!asking.hasBegun && isNarrower(rows.size, missing, history, now)) narrower.abort();
+      else await acquit();
     });
     return begun;
   }
@@ -102,14 +107,16 @@ export async function askMissing(
    * Resolves when a row may be sent: begun, room for its result, no loss open, and the row named where it may be to blame
    * for the next.
    */
-  async function announce(row: Row, group: Group): Promise<void> {
+  async function announce(row: Row, group: Group, origin: string): Promise<void> {
     await begin();
     await ports.memory.whenRoom(waiting);
     await losses.settled();
     throwIfAborted(waiting);
     if (group.deaths === 0) return;
-    if (group.alone) asking.onAlone();
-    await attempt.name(row.rowIndex, group.alone ? "alone" : "among");
+    if (group.alone) {
+      asking.onAlone();
+      await attempt.nameAlone(row.rowIndex, await ports.pool.life(origin));
+    } else await attempt.nameAmong(row.rowIndex);
     await losses.settled();
     throwIfAborted(waiting);
   }
@@ -130,7 +137,7 @@ export async function askMissing(
           throw error;
         }
         try {
-          await announce(row, group);
+          await announce(row, group, slot.origin);
           return noting(slot, turn, losses);
         } catch (error) {
           slot.release();
@@ -159,15 +166,34 @@ export async function askMissing(
 
   /** Of a suspect: its quarantine, or a result that an elder had all the same; null when it may be innocent. */
   async function decide(row: Row): Promise<ResultRow | null> {
+    const { rowIndex } = row;
     const quarantine = (): ResultRow => makeQuarantinedRow(context.file, row, clock.now());
-    const own = provenBy(saved.files, asking.dead, saved.files);
-    if (isSuspect(row.rowIndex, readHistory(own, saved.settled))) return quarantine();
+    const isCondemned = (files: readonly PartialFile[], settled: ReadonlySet<string>): boolean =>
+      isGuilty(rowIndex, files, settled, asking.dead);
+    if (isCondemned(provenBy(saved.files, asking.dead, saved.files), saved.settled)) return quarantine();
+    // innocent even if whoever seems to have died has
+    if (!isCondemned(provenBy(saved.files, attempt.elders, await acquit()), saved.settled)) return null;
     later ??= outlive();
     const now = await later;
-    const result = now.rows.get(row.rowIndex);
+    const result = now.rows.get(rowIndex);
     if (result !== undefined) return result;
-    const proven = provenBy(saved.files, attempt.elders, now.files);
-    return isSuspect(row.rowIndex, readHistory(proven, now.settled)) ? quarantine() : null;
+    return isCondemned(provenBy(saved.files, attempt.elders, now.files), now.settled) ? quarantine() : null;
+  }
+
+  /** What stood in partial/, and what is known of killed attempts because their engines live: said before one dies of another row. */
+  function acquit(): Promise<readonly PartialFile[]> {
+    acquitted ??= acquitElders();
+    return acquitted;
+  }
+
+  async function acquitElders(): Promise<readonly PartialFile[]> {
+    const others = new Set([...attempt.elders].filter((elder) => !asking.dead.has(elder)));
+    const isLone = ({ kind, attempt: elder }: PartialFile): boolean => kind === "alone" && others.has(elder);
+    if (!saved.files.some(isLone)) return saved.files;
+    const outlived = outlivedBy(await livesOf(ports.pool), saved.files, others);
+    await Promise.all(outlived.map((elder) => attempt.acquit(elder)));
+    const lived = saved.files.filter((file) => isLone(file) && outlived.includes(file.attempt));
+    return [...saved.files, ...lived.map((file) => ({ ...file, kind: "lived" as const }))];
   }
 
   /** An elder that lives has ended itself when this returns: it saw our start. */
@@ -206,14 +232,24 @@ export async function askMissing(
   });
 }
 
+/** The engine processes of this worker that live, so far as they tell. */
+async function livesOf(pool: EnginePool): Promise<ReadonlySet<string>> {
+  const lives = await Promise.all(pool.origins.map((origin) => pool.life(origin)));
+  return new Set(lives.filter((life) => life !== null));
+}
+
 /** A slot whose losses are heard of, and which hands the row's turn on when it is given back. */
 function noting(slot: EngineSlot, turn: Gate, losses: Losses): EngineSlot {
   let held = true;
+  let hasReached = false;
   return {
     origin: slot.origin,
     async complete(request, options) {
       const outcome = await slot.complete(request, options);
-      if (!outcome.ok && outcome.failure.kind === "lost") losses.note(slot.fate());
+      const isUnreached = !outcome.ok && outcome.failure.kind === "unreached";
+      // who died before the row came did not die of it; after the first of its requests it may have
+      if (isUnreached ? hasReached : !outcome.ok && outcome.failure.kind === "lost") losses.note(slot.fate());
+      hasReached ||= !isUnreached;
       return outcome;
     },
     fate: () => slot.fate(),

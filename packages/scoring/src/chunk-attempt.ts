@@ -4,6 +4,7 @@ import {
   type BatchFile,
   endKey,
   isAssayError,
+  livedKey,
   type PartialFile,
   shardKey,
   startKey,
@@ -23,8 +24,12 @@ export interface ChunkAttempt {
    * once: a chunk that waits for an engine has not begun. Rejects with E_ABORTED.
    */
   begin(): Promise<readonly PartialFile[]>;
-  /** Names a row, before it is sent, as one that may be to blame for the next death. Rejects with E_ABORTED. */
-  name(row: number, as: "among" | "alone"): Promise<void>;
+  /** Names a row, before it is sent, as one of a few that may be to blame for the next death. Rejects with E_ABORTED. */
+  nameAmong(row: number): Promise<void>;
+  /** The same of one that is alone on the engine whose process is `life`, null where that does not tell. */
+  nameAlone(row: number, life: string | null): Promise<void>;
+  /** Says of another attempt that its engine has outlived it. Rejects with E_ABORTED. */
+  acquit(attempt: string): Promise<void>;
   /** Whether somebody else has begun the chunk since, or committed it. False where the store does not say. */
   isOvertaken(): Promise<boolean>;
   /**
@@ -55,9 +60,13 @@ export function startAttempt(
   let known = elders;
   let begun: Promise<readonly PartialFile[]> | null = null;
 
+  async function putMarker(key: string): Promise<void> {
+    await waitForStore(() => store.putIfAbsent(key, nothing), wait);
+  }
+
   /** Of two that begin at once at least the later one sees the other: then not both can take the other for the newer. */
   async function putStart(): Promise<readonly PartialFile[]> {
-    await waitForStore(() => store.putIfAbsent(startKey(batch, of.chunk, of.id), nothing), wait);
+    await putMarker(startKey(batch, of.chunk, of.id));
     const files = await waitForStore(() => listPartial(store, batch, of.chunk), wait);
     known = attemptsIn(files, "start");
     return files;
@@ -83,10 +92,9 @@ export function startAttempt(
       begun ??= putStart();
       return begun;
     },
-    async name(row, as) {
-      const key = as === "alone" ? aloneKey : amongKey;
-      await waitForStore(() => store.putIfAbsent(key(batch, of.chunk, of.id, row), nothing), wait);
-    },
+    nameAmong: (row) => putMarker(amongKey(batch, of.chunk, of.id, row)),
+    nameAlone: (row, life) => putMarker(aloneKey(batch, of.chunk, of.id, row, life)),
+    acquit: (other) => putMarker(livedKey(batch, of.chunk, other)),
     isOvertaken: () => isPassedBy((id) => !known.has(id)),
     isFollowed: () => isPassedBy((id, ended) => !elders.has(id) && !ended.has(id)),
     async end(signal) {

@@ -13,7 +13,7 @@ import { watchLosses } from "./watch-losses.ts";
 export interface ChunkAttempts {
   readonly chunk: number;
   readonly lines: readonly RowsLine[];
-  /** attempts under which an engine died: nobody has to wait and see whether they live */
+  /** attempts under which an engine is known to have died: nobody has to wait and see whether they live */
   readonly dead: Set<string>;
   /** a queue that answers does not know the lease any more */
   refused: boolean;
@@ -129,11 +129,9 @@ async function ask(
 
   /** Its engine died, or may have: when it is back and turns out to have lived, nothing died under the attempt. */
   function leaveOpen(): void {
-    dead.add(attempt.id);
     void losses.allLive().then(async (lived) => {
-      if (!lived) return;
-      dead.delete(attempt.id);
-      await attempt.end(options.abort);
+      if (lived) await attempt.end(options.abort);
+      else dead.add(attempt.id);
     });
   }
 }

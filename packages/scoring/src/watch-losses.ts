@@ -8,7 +8,7 @@ export interface Losses {
   note(fate: Promise<Fate>): void;
   /** Resolves when of each loss it is known, or given up, whether the engine lives: what is sent next might kill another. */
   settled(): Promise<void>;
-  /** Whether all live after all: known when all are back, which may be long after the attempt. */
+  /** Whether all live after all: known when one has died or all are back, which may be long after the attempt. */
   allLive(): Promise<boolean>;
 }
 
@@ -39,6 +39,13 @@ export function watchLosses(clock: Clock, signal: AbortSignal): Losses {
     async settled() {
       while (open.size > 0) await Promise.all(open);
     },
-    allLive: () => Promise.all(fates).then((all) => all.every((fate) => fate === "lives")),
+    allLive: () =>
+      new Promise((resolve) => {
+        const note = (fate: Fate): void => {
+          if (fate === "died") resolve(false);
+        };
+        for (const fate of fates) void fate.then(note);
+        void Promise.all(fates).then(() => resolve(true));
+      }),
   };
 }

@@ -30,6 +30,7 @@ export function whatNext(asked: Asked, { own, handedBack }: Tries): Next {
       return "aborted";
     case "busy":
       return "busy";
+    case "unreached":
     case "lost":
       return "lost";
     case "wrong_model":

@@ -22,7 +22,7 @@ import { verifyBatch } from "../src/verify-batch.ts";
 import { type Changed, contextOf, pin, record, submit } from "./build-batch.ts";
 import { type Befalls, faultyStore, type StoreOperation } from "./faulty-store.ts";
 import { turn, until } from "./immediate-clock.ts";
-import { type Ask, type Say, scriptedPool } from "./scripted-pool.ts";
+import { type Ask, lifeOf, type Say, scriptedPool } from "./scripted-pool.ts";
 
 // chunks of 256 rows on a machine that does other things, too
 jest.setTimeout(60_000);
@@ -474,7 +474,7 @@ describe("poison", () => {
     let lastLone: number | null = null;
     const one = attempt(chunk, (ask) => {
       const keys = [...chunk.store.objects.keys()];
-      const isAlone = keys.some((key) => key.endsWith(`.alone-${number(ask)}`));
+      const isAlone = keys.some((key) => key.includes(`.alone-${number(ask)}-`));
       if (ask.kind === "chat" && isAlone && lastLone !== null && lastLone !== number(ask) && lastLone !== 5) {
         const saved = partial(chunk.store, chunk.file).flatMap((key) => rowsIn(chunk.store, key));
         if (!saved.includes(lastLone)) unsaved.push(ask.row);
@@ -502,7 +502,7 @@ describe("poison", () => {
     const chunk = await open(chunkOf(20));
     const rejected = new Set<string>();
     const isAlone = (ask: Ask): boolean =>
-      [...chunk.store.objects.keys()].some((key) => key.endsWith(`.alone-${number(ask)}`));
+      [...chunk.store.objects.keys()].some((key) => key.includes(`.alone-${number(ask)}-`));
     const one = attempt(chunk, (ask) => {
       if (number(ask) === 3) return "dies";
       if (!isAlone(ask) || rejected.has(ask.row)) return "verdict";
@@ -552,6 +552,27 @@ describe("a connection that is cut while its engine lives", () => {
   });
 });
 
+describe("an engine that died before a row came", () => {
+  test("is no death of that row, alone or not, however often", async () => {
+    const chunk = await open(chunkOf(1));
+    await chunk.store.putIfAbsent(startKey(chunk.file.batch, 0, "f".repeat(16)), new Uint8Array());
+    let left = 9;
+    const one = attempt(chunk, () => (left-- > 0 ? "unreached" : "verdict"));
+    expect(await one.ended).toMatchObject({ kind: "committed", ok: 1 });
+    const starts = [...chunk.store.objects.keys()].filter((key) => key.endsWith(".start"));
+    expect(starts).toHaveLength(2);
+  });
+
+  test("is one of a row whose first request it has answered", async () => {
+    const chunk = await open(chunkOf(16));
+    const one = attempt(chunk, (ask) =>
+      number(ask) !== 5 ? "verdict" : ask.kind === "chat" ? "verdict" : "dies-before",
+    );
+    expect(await one.ended).toMatchObject({ kind: "committed", ok: 15 });
+    expect(one.pool.deaths()).toBeLessThanOrEqual(5);
+  });
+});
+
 describe("an attempt that lives beside another", () => {
   /** Whoever begins here finds one row, and one death of another worker. */
   async function lone() {
@@ -566,7 +587,7 @@ describe("an attempt that lives beside another", () => {
     const chunk = await lone();
     const living = [];
     for (let n = 1; n <= 5; n += 1) {
-      living.push(attempt(chunk, () => "hang"));
+      living.push(attempt(chunk, () => "hang", { origins: [`http://engine-${n}`] }));
       for (let turns = 0; turns < 20; turns += 1) await turn();
     }
     // from the third on they wait and see whether the ones before are alive
@@ -596,11 +617,46 @@ describe("an attempt that lives beside another", () => {
     expect(await one.ended).toBe("E_ABORTED");
   });
 
+  /** So many attempts that were killed while they were alone with the row, each on an engine whose process is `life`. */
+  async function killed(lives: readonly string[]) {
+    const chunk = await lone();
+    for (const [n, life] of lives.entries()) {
+      const id = `${n}`.repeat(16);
+      await chunk.store.putIfAbsent(startKey(chunk.file.batch, 0, id), new Uint8Array());
+      await chunk.store.putIfAbsent(aloneKey(chunk.file.batch, 0, id, 0, life), new Uint8Array());
+    }
+    return chunk;
+  }
+  const own = lifeOf("http://engine-a:8000", 0);
+
+  test.each([[Array(5).fill(own)], [Array(5).fill("0000dead")], [[own, "0000dead", own]]])(
+    "workers that were killed beside an engine that lived on condemn no row: %j",
+    async (lives) => {
+      const chunk = await killed(lives);
+      // at once: nobody has to be waited for
+      expect(await attempt(chunk, () => "verdict").ended).toMatchObject({ kind: "committed", ok: 1 });
+      const named = [...chunk.store.objects.keys()].filter((key) => key.endsWith(`.alone-0-${own}`));
+      expect(named.length).toBe(lives.filter((life) => life === own).length + 1);
+    },
+  );
+
+  test.each([[["0000dead", "0001dead"]], [Array(6).fill(own)]])(
+    "engines that died twice, or worker after worker, do: %j",
+    async (lives) => {
+      const chunk = await killed(lives);
+      const one = attempt(chunk, () => "verdict");
+      await chunk.clock.untilSleeping(1);
+      await chunk.clock.advance(90_000);
+      expect(await one.ended).toMatchObject({ kind: "committed", ok: 0 });
+      expect(one.pool.log).toEqual([]);
+    },
+  );
+
   test("two that died alone with the row are waited for, and then it is asked no more", async () => {
     const chunk = await lone();
     for (const id of ["d", "e"]) {
       await chunk.store.putIfAbsent(startKey(chunk.file.batch, 0, id.repeat(16)), new Uint8Array());
-      await chunk.store.putIfAbsent(aloneKey(chunk.file.batch, 0, id.repeat(16), 0), new Uint8Array());
+      await chunk.store.putIfAbsent(aloneKey(chunk.file.batch, 0, id.repeat(16), 0, null), new Uint8Array());
     }
     const one = attempt(chunk, () => "verdict");
     await chunk.clock.untilSleeping(1);

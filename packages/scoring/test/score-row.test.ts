@@ -121,7 +121,7 @@ describe("score-row", () => {
     },
   );
 
-  test.each(["busy", "lost"] as const)("%s is never charged, however often", async (kind) => {
+  test.each(["busy", "lost", "unreached"] as const)("%s is never charged, however often", async (kind) => {
     const result = await scored(at(Array.from({ length: 40 }, () => kind)));
     expect(result).toMatchObject({ status: "ok", attempts: 1 });
   });

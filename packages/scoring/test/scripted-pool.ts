@@ -43,11 +43,15 @@ export interface Ask {
 export type Say =
   | "verdict"
   | EngineFailureKind
-  /** lost, as is all that is in flight there: the engine's process ends and another one takes its place */
-  | "dies"
-  | "hang"
+  | Happening
   | Partial<EngineFailureOf>
   | { readonly completion: Partial<Completion> };
+type Happening =
+  /** lost, as is all that is in flight there: the engine's process ends and another one takes its place */
+  | "dies"
+  /** it had ended just before the request came: unreached */
+  | "dies-before"
+  | "hang";
 interface EngineFailureOf {
   readonly kind: EngineFailureKind;
   readonly retryAfterMs: number | null;
@@ -70,6 +74,8 @@ export function scriptedPool(
     yes?: (row: string, draw: number) => number;
     /** awaited before each answer: where other processes of the test get their turn */
     before?: (ask: Ask) => Promise<void>;
+    /** which process an engine is, where engines outlive the pool; else each death makes another one */
+    life?: (origin: string) => string;
   } = {},
 ): ScriptedPool {
   const {
@@ -139,13 +145,14 @@ export function scriptedPool(
         engine.running.delete(dies);
         if (signal.aborted) return failure("aborted");
         if (dies.signal.aborted) return failure("lost");
-        if (say === "dies") {
+        if (say === "dies" || say === "dies-before") {
           for (const other of engine.running) other.abort();
           engine.deaths += 1;
         }
-        if (say === "dies" || say === "lost" || (typeof say === "object" && "kind" in say && say.kind === "lost"))
-          lose(engine);
-        return answer(ask, say === "hang" ? "verdict" : say === "dies" ? "lost" : say);
+        const said = sayAfter(say);
+        const outcome = answer(ask, said);
+        if (!outcome.ok && (outcome.failure.kind === "lost" || outcome.failure.kind === "unreached")) lose(engine);
+        return outcome;
       },
       fate: async () => {
         await turn();
@@ -180,7 +187,7 @@ export function scriptedPool(
     return ask;
   }
 
-  function answer(ask: Ask, say: Exclude<Say, "hang" | "dies">): EngineOutcome {
+  function answer(ask: Ask, say: Exclude<Say, Happening>): EngineOutcome {
     if (typeof say === "string" && say !== "verdict") return failure(say);
     if (typeof say === "object" && !("completion" in say)) return failure(say.kind ?? "busy", say.retryAfterMs ?? null);
     const { request, row, nth } = ask;
@@ -261,6 +268,11 @@ export function scriptedPool(
         },
       };
     },
+    async life(origin) {
+      const engine = engines.find((one) => one.origin === origin);
+      if (engine === undefined) return null;
+      return options.life?.(origin) ?? lifeOf(origin, engine.deaths);
+    },
     get waiting() {
       return waiters.length;
     },
@@ -294,6 +306,25 @@ export function scriptedPool(
     },
     close: () => Promise.resolve(),
   };
+}
+
+/** What is answered in the end. */
+function sayAfter(say: Say): Exclude<Say, Happening> {
+  switch (say) {
+    case "hang":
+      return "verdict";
+    case "dies":
+      return "lost";
+    case "dies-before":
+      return "unreached";
+    default:
+      return say;
+  }
+}
+
+/** What the process of an engine is called that has died so often. */
+export function lifeOf(origin: string, deaths: number): string {
+  return sha256(`${origin} ${deaths}`).slice(0, 8);
 }
 
 /** P(Yes) of a row when a test says nothing: a function of its text, between 0.05 and 0.95. */

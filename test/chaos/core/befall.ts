@@ -25,6 +25,8 @@ export interface Faulty {
 /** What faults do to processes and to Redis; who is meant has been found. */
 export interface Blows {
   kill(process: VirtualProcess): void;
+  /** Engines of that worker die: one of them, or all. */
+  endEngines(process: VirtualProcess, which: number | "all"): void;
   drain(who: number): void;
   stop(process: VirtualProcess, ms: number): void;
   redis(kind: FaultKind, ms: number): void;
@@ -59,6 +61,13 @@ export function befall(world: VirtualWorld, faults: readonly Fault[], blows: Blo
       case "kill-after":
         if (process === atHand) return true;
         blows.kill(process);
+        return false;
+      case "host-dies":
+        blows.endEngines(process, "all");
+        blows.kill(process);
+        return false;
+      case "engine-dies":
+        blows.endEngines(process, times);
         return false;
       case "drain":
         blows.drain(who);

@@ -79,7 +79,7 @@ function whatIsWrong(row: ResultRow, expected: ExpectedRow | undefined, morning:
     wrong.push(`P1: ${where} has another principle`);
   if ((row.status === "ok") !== (row.reward !== null))
     wrong.push(`P8: ${where} is ${row.status} with reward ${row.reward}`);
-  if (row.status === "quarantined" && expected.asks !== poisonous && !mayLookGuilty(row, morning))
+  if (row.status === "quarantined" && expected.asks !== poisonous && !mayLookGuilty(row, expected.asks, morning))
     wrong.push(`${where} is quarantined, and kills no engine`);
   if (row.status !== "ok" || expected.asks === null) return wrong;
   if (log.told.get(expected.asks)?.has(pairOf(row.logprob_yes, row.logprob_no)) !== true)
@@ -90,14 +90,14 @@ function whatIsWrong(row: ResultRow, expected: ExpectedRow | undefined, morning:
 }
 
 /**
- * Who is alone on an engine each time when it hangs cannot be told from a row that hangs it; nor who was alone with two
- * workers that were killed, since a worker and its engine may die together (protocol Q16).
+ * What nobody can tell from a row that kills engines: one that was alone on an engine twice when that died or hung. A
+ * worker that was killed is such a death as well, since its engine may have gone with it, but two on one and the same
+ * engine process are none, unless they never end.
  */
-function mayLookGuilty({ batch, row_index }: ResultRow, { night, diary }: Morning): boolean {
-  return (
-    night.faults.some(({ kind }) => kind === "engine-hangs") ||
-    (diary.unlucky.get(unluckyKey(batch, row_index)) ?? 0) > 1
-  );
+function mayLookGuilty({ batch, row_index }: ResultRow, asks: string | null, { log, diary }: Morning): boolean {
+  const killed = diary.unlucky.get(unluckyKey(batch, row_index)) ?? [];
+  const ends = new Set([...killed, ...(log.lone.get(asks ?? "") ?? [])]);
+  return ends.size > 1 || killed.length > 5;
 }
 
 /** P2: what was stored once stands as it was, outside of partial/. Changes were noted when they happened. */

@@ -18,10 +18,10 @@ import type { VirtualProcess } from "./virtual-world.ts";
 export interface Diary {
   /** An operation has taken place. */
   done(process: VirtualProcess, operation: StoreOperation): void;
-  /** A process is killed: the row that it was alone with, if any, has an unlucky death. */
+  /** A process is killed: rows that it had named as alone and not saved may look guilty of it. */
   killed(process: VirtualProcess): void;
-  /** how often a row was alone with a process that was killed, by batch and row_index */
-  readonly unlucky: ReadonlyMap<string, number>;
+  /** by batch and row_index: the engine processes where the row was named as alone each time when its worker was killed */
+  readonly unlucky: ReadonlyMap<string, readonly string[]>;
   /** A process was told the result of an operation. */
   learnt(operation: StoreOperation): void;
   /** rows that a process was told to be in a checkpoint, as engines name them */
@@ -54,9 +54,9 @@ export function keepDiary(
   const batches = new Map<string, BatchDiary>();
   const saved = new Set<string>();
   const looked = new Map<VirtualProcess, number>();
-  const unlucky = new Map<string, number>();
-  /** the row that a process named as alone last */
-  const alone = new Map<VirtualProcess, string>();
+  const unlucky = new Map<string, string[]>();
+  /** rows that a process has named as alone and not saved, each with the engine's process */
+  const alone = new Map<VirtualProcess, Map<string, string>>();
   const wrong: string[] = [];
 
   function of(batch: string): BatchDiary {
@@ -106,26 +106,36 @@ export function keepDiary(
     first,
     lookedAt: (process) => looked.get(process) ?? 0,
     unlucky,
-    done(process, { kind, key }) {
+    done(process, { kind, key, bytes }) {
       if (kind === "put") stored(key);
       const marker = kind === "put" ? readPartialKey(key) : null;
-      if (marker?.kind === "alone") alone.set(process, unluckyKey(key.split("/")[0] ?? "", marker.n));
+      const batch = key.split("/")[0] ?? "";
+      const own = alone.get(process) ?? new Map<string, string>();
+      // an engine that is away tells no life: each time another
+      if (marker?.kind === "alone")
+        alone.set(process, own.set(unluckyKey(batch, marker.n), marker.life ?? `away at ${time.now()}`));
+      if (marker?.kind === "rows" && own.size > 0)
+        for (const { row_index } of rowsOf(bytes)) own.delete(unluckyKey(batch, row_index));
       if (kind === "list" && key === donePrefix) looked.set(process, time.now());
     },
     killed(process) {
-      const row = alone.get(process);
-      if (row !== undefined) unlucky.set(row, (unlucky.get(row) ?? 0) + 1);
+      for (const [row, life] of alone.get(process) ?? []) unlucky.set(row, [...(unlucky.get(row) ?? []), life]);
     },
     learnt({ kind, key, bytes }) {
-      if (kind !== "put" || bytes === undefined || readPartialKey(key)?.kind !== "rows") return;
-      const [, ...lines] = new TextDecoder().decode(gunzipSync(bytes)).trimEnd().split("\n");
-      for (const line of lines) {
-        const { input_line, principle, status } = JSON.parse(line) as ResultRow;
+      if (kind !== "put" || readPartialKey(key)?.kind !== "rows") return;
+      for (const { input_line, principle, status } of rowsOf(bytes)) {
         // what a sick engine did to a row is noted, and the row is asked again
         if (!isEngineSide(status)) saved.add(`r${input_line - 1}|${principle}`);
       }
     },
   };
+}
+
+/** The rows of a checkpoint. */
+function rowsOf(bytes: Uint8Array | undefined): ResultRow[] {
+  if (bytes === undefined) return [];
+  const [, ...lines] = new TextDecoder().decode(gunzipSync(bytes)).trimEnd().split("\n");
+  return lines.map((line) => JSON.parse(line) as ResultRow);
 }
 
 export function unluckyKey(batch: string, row: number): string {

@@ -1,4 +1,11 @@
-import type { ChatRequest, Completion, EngineFailureKind, EngineOutcome, EngineRequest } from "@assay/core";
+import {
+  type ChatRequest,
+  type Completion,
+  type EngineFailureKind,
+  type EngineOutcome,
+  type EngineRequest,
+  sha256,
+} from "@assay/core";
 import type { EngineClient, Look } from "@assay/engine/pool";
 import type { Faulty } from "./befall.ts";
 import type { FaultKind, Night } from "./night.ts";
@@ -20,40 +27,82 @@ export interface AskLog {
   readonly asks: Ask[];
   /** by row, the pairs of log-probabilities that were told for it, as "yes no" */
   readonly told: Map<string, Set<string>>;
+  /** by row, the engine processes that died, or hung, while it was alone in flight there */
+  readonly lone: Map<string, Set<string>>;
+}
+
+/** A process at a URL, which outlives the workers that ask it. When it dies somebody starts it again. */
+export interface NightEngine {
+  readonly origin: string;
+  /** names the process that runs, or ran last */
+  readonly life: string;
+  readonly isAway: boolean;
+  /** what is in flight there */
+  readonly running: Set<Running>;
+  /** It takes everything that is in flight there with it. */
+  die(): void;
+}
+interface Running {
+  readonly ask: Ask;
+  readonly end: () => void;
+}
+
+export function nightEngine(
+  origin: string,
+  world: VirtualWorld,
+  log: AskLog,
+  onDeath: (engine: NightEngine) => void,
+): NightEngine {
+  let deaths = 0;
+  let awayUntil = 0;
+  const engine: NightEngine = {
+    origin,
+    running: new Set(),
+    get life() {
+      return sha256(`${origin} ${deaths}`).slice(0, 8);
+    },
+    get isAway() {
+      return world.now() < awayUntil;
+    },
+    die() {
+      if (engine.isAway) return;
+      onDeath(engine);
+      noteLone(engine, log, engine.life);
+      deaths += 1;
+      awayUntil = world.now() + world.between(10_000, 60_000);
+      for (const { end } of engine.running) end();
+    },
+  };
+  return engine;
+}
+
+/** The row that was alone in flight at an engine whose end, or whose hanging, may be laid to it. */
+function noteLone({ running }: NightEngine, { lone }: AskLog, end: string): void {
+  const [first, ...more] = [...running].filter(({ ask }) => ask.process.alive);
+  if (first !== undefined && more.length === 0)
+    lone.set(first.ask.row, new Set([...(lone.get(first.ask.row) ?? []), end]));
 }
 
 /**
- * An engine of one worker. It samples: no two asks of a row agree. Its times are virtual, and what befalls its answers
- * is the night's. `onAsk` hears of each request that reaches it; `giveUp` is called when it has hung for a while, as the
- * watchdog of the product does.
+ * What one worker has of an engine. It samples: no two asks of a row agree. Its times are virtual, and what befalls its
+ * answers is the night's. `onAsk` hears of each request that is sent; `giveUp` is called when the engine has hung for a
+ * while, as the watchdog of the product does.
  */
 export function engineClient(
-  origin: string,
+  engine: NightEngine,
   night: Night & { readonly poisonous: string | null },
   at: { world: VirtualWorld; process: VirtualProcess; faults: Faulty },
   log: AskLog,
-  tell: { readonly onAsk: (ask: Ask) => void; readonly giveUp: () => void; readonly onDeath: () => void },
+  tell: { readonly onAsk: (ask: Ask) => void; readonly giveUp: () => void },
 ): EngineClient & { look(): Promise<Look> } {
   const { world, process, faults } = at;
-  /** deaths of this engine, and until when it is away after the last one */
-  let deaths = 0;
-  let deadUntil = 0;
-  let isOther = false;
-  const inFlight = new Set<() => void>();
-
-  /** It takes everything that is in flight there with it, and somebody starts it again. */
-  function die(): void {
-    deaths += 1;
-    isOther = true;
-    deadUntil = world.now() + world.between(10_000, 60_000);
-    tell.onDeath();
-    for (const end of inFlight) end();
-  }
+  /** the process that it was when it was looked at last */
+  let known = engine.life;
 
   function lookAt(): Look {
-    if (world.now() < deadUntil || faults.fateAtEngine()?.kind === "engine-away") return "away";
-    if (!isOther) return "same";
-    isOther = false;
+    if (engine.isAway || faults.fateAtEngine()?.kind === "engine-away") return "away";
+    if (known === engine.life) return "same";
+    known = engine.life;
     return "back";
   }
 
@@ -86,38 +135,47 @@ export function engineClient(
   }
 
   return {
-    origin,
+    origin: engine.origin,
     streamFromNowOn() {},
     ask: () => Promise.resolve({ status: 0, body: "nothing is asked of this engine but rows" }),
     look: async () => lookAt(),
 
-    complete(request, { signal, deadlineMs }) {
+    async complete(request, { signal, deadlineMs }) {
       faults.note(process);
       const ask: Ask = { process, row: rowOf(request), atMs: world.now(), endedAtMs: null };
       log.asks.push(ask);
       tell.onAsk(ask);
       const fate = faults.fateAtEngine();
+      if (engine.isAway) {
+        await process.doze(5).over;
+        ask.endedAtMs = world.now();
+        return failure(signal.aborted ? "aborted" : "unreached");
+      }
       const hangs = fate?.kind === "engine-hangs";
-      if (hangs) process.call(fate.ms, tell.giveUp);
       const takesMs = hangs ? deadlineMs : night.slow ? world.between(2_000, 40_000) : world.between(50, 2_000);
-      const life = deaths;
-      const isDead = world.now() < deadUntil;
-      const kills = ask.row === night.poisonous && !isDead;
+      const { life } = engine;
+      const kills = ask.row === night.poisonous;
       // it never answers a row that kills it
-      const { over, wake } = process.doze(isDead ? 5 : kills ? deadlineMs : takesMs);
-      inFlight.add(wake);
+      const { over, wake } = process.doze(kills ? deadlineMs : takesMs);
+      const own = { ask, end: wake };
+      engine.running.add(own);
       // abort closes the socket
       signal.addEventListener("abort", wake, { once: true });
-      if (kills) world.after(Math.min(takesMs, 5_000), () => life === deaths && die());
-      return over.then((): EngineOutcome => {
-        inFlight.delete(wake);
-        signal.removeEventListener("abort", wake);
-        ask.endedAtMs = world.now();
-        if (signal.aborted) return failure("aborted");
-        if (life !== deaths || world.now() < deadUntil) return failure("lost");
-        if (hangs) return failure("deadline");
-        return fate === null ? answer(ask.row) : befallen(fate.kind);
-      });
+      const isRunning = (): boolean => engine.running.has(own) && process.alive && life === engine.life;
+      if (kills) world.after(Math.min(takesMs, 5_000), () => isRunning() && engine.die());
+      if (hangs)
+        process.call(fate.ms, () => {
+          if (isRunning()) noteLone(engine, log, `${life} hung at ${world.now()}`);
+          tell.giveUp();
+        });
+      await over;
+      engine.running.delete(own);
+      signal.removeEventListener("abort", wake);
+      ask.endedAtMs = world.now();
+      if (signal.aborted) return failure("aborted");
+      if (life !== engine.life) return failure("lost");
+      if (hangs) return failure("deadline");
+      return fate === null ? answer(ask.row) : befallen(fate.kind);
     },
   };
 }

@@ -56,6 +56,10 @@ export const faultKinds = [
   "redis-limbo",
   "lease-lapses",
   "nudges-lost",
+  /** an engine's process ends, with all that is in flight there, and somebody starts it again */
+  "engine-dies",
+  /** a machine goes: a worker and its engines */
+  "host-dies",
   "engine-lost",
   "engine-away",
   "engine-busy",

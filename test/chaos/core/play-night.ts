@@ -7,7 +7,7 @@ import { memoryStore, seeded } from "@assay/testkit";
 import { type Blows, befall } from "./befall.ts";
 import { act, type CommandPorts, submit } from "./commands.ts";
 import { type Diary, keepDiary } from "./diary.ts";
-import { type Ask, type AskLog, engineClient } from "./engine-model.ts";
+import { type Ask, type AskLog, engineClient, type NightEngine, nightEngine } from "./engine-model.ts";
 import { decodeJsonShard, encodeJsonShard } from "./json-shards.ts";
 import { type Action, isMild, type Night } from "./night.ts";
 import {
@@ -61,6 +61,7 @@ interface Living {
   readonly process: VirtualProcess;
   readonly drain: (() => void) | null;
   readonly again: () => void;
+  readonly engines: readonly NightEngine[];
 }
 
 /** The night proper: longer than any plan of faults needs. */
@@ -89,13 +90,14 @@ export async function playNight(
   const poisonous = poisonOf(night, rows);
   const changed = inputOf({ records: [...night.records, 1] }).text;
   const { file: plan } = await planBatch([inputSource(text)], settings, readRecords);
-  const log: AskLog = { asks: [], told: new Map() };
+  const log: AskLog = { asks: [], told: new Map(), lone: new Map() };
   const wrong: string[] = [];
   const told: Told[] = [];
   const asked: { verb: Action["verb"]; untilMs: number }[] = [];
   const counts = new Map<string, number>();
   const living = new Set<Living>();
   const workers = new Set<Living>();
+  const engines = new Map<string, NightEngine>();
   /** one disk a host, which outlives its processes */
   const disks = new Map<string, ReturnType<typeof memoryStore>>();
   let commandsLeft = 0;
@@ -119,6 +121,10 @@ export async function playNight(
         bury(one);
         world.after(world.between(1_000, 20_000), one.again);
       }
+    },
+    endEngines(process, which) {
+      const own = [...living].find((one) => one.process === process)?.engines ?? [];
+      for (const [e, engine] of own.entries()) if (which === "all" || e === which % own.length) engine.die();
     },
     drain(who) {
       const one = [...workers][who % Math.max(1, workers.size)];
@@ -200,7 +206,7 @@ export async function playNight(
     const start = (): void => {
       started += 1;
       const process = world.process(`${name}#${started}`);
-      const one: Living = { process, drain: null, again: start };
+      const one: Living = { process, drain: null, again: start, engines: [] };
       living.add(one);
       say(process, "starts");
       work(portsOf(process)).then(
@@ -219,6 +225,18 @@ export async function playNight(
       );
     };
     world.after(atMs, start);
+  }
+
+  /** The engine at a URL, which was there before any worker. */
+  function engineAt(origin: string): NightEngine {
+    const engine =
+      engines.get(origin) ??
+      nightEngine(origin, world, log, ({ running }) => {
+        count("engine dies");
+        say(null, `*** ${origin} dies under ${[...running].map(({ ask }) => ask.row).join(" ") || "nothing"}`);
+      });
+    engines.set(origin, engine);
+    return engine;
   }
 
   function noteAsk(ask: Ask): void {
@@ -245,24 +263,22 @@ export async function playNight(
     const again = (): void => {
       if (!morning) worker(name, untilIdle, onEnd);
     };
-    const one: Living = { process, drain: () => drain.abort(), again };
+    const own = Array.from({ length: night.engines }, (_, e) => engineAt(`http://${name}-${e}`));
+    const origins = own.map(({ origin }) => origin);
+    const one: Living = { process, drain: () => drain.abort(), again, engines: own };
     living.add(one);
     workers.add(one);
-    const origins = Array.from({ length: night.engines }, (_, e) => `http://${name}-${e}`);
-    const clients = origins.map((origin) =>
-      engineClient(origin, { ...night, poisonous }, { world, process, faults }, log, {
+    const clients = own.map((engine) =>
+      engineClient(engine, { ...night, poisonous }, { world, process, faults }, log, {
         onAsk: noteAsk,
-        onDeath: () => {
-          count("engine dies of a row");
-          say(null, `*** ${origin} dies of ${poisonous}`);
-        },
-        giveUp: () => watched.lose(origin, "it has hung"),
+        giveUp: () => watched.lose(engine.origin, "it has hung"),
       }),
     );
     const watched = createEnginePool({
       clients,
       inFlight: night.slots,
       look: (client) => clients.find(({ origin }) => origin === client.origin)?.look() ?? Promise.resolve("away"),
+      lifeOf: ({ origin }) => process.operate(5, () => (engineAt(origin).isAway ? null : engineAt(origin).life)),
       onWarning: () => {},
       sleep: process.sleep,
     });
