@@ -165,7 +165,9 @@ export function engineClient(
       if (kills) world.after(Math.min(takesMs, 5_000), () => isRunning() && engine.die());
       if (hangs)
         process.call(fate.ms, () => {
-          if (isRunning()) noteLone(engine, log, `${life} hung at ${world.now()}`);
+          // what has died since hangs no more, and the process after it is another
+          if (!isRunning()) return;
+          noteLone(engine, log, `${life} hung at ${world.now()}`);
           tell.giveUp();
         });
       await over;
