@@ -23,9 +23,10 @@ export { type Family, type Retry, readFamily, readFamilyOf } from "./read-family
 export { type Ledger, readLedger } from "./read-ledger.ts";
 export { readRows } from "./read-rows.ts";
 export { reconcileBatch, reweighBatch, withdrawBatch } from "./reconcile-batch.ts";
-export { runWorker, type WorkerEvent, type WorkerOptions, type WorkerPorts } from "./run-worker.ts";
+export { runWorker } from "./run-worker.ts";
 export { stageRetry } from "./stage-retry.ts";
 export { type PlannedBatch, planBatch, type SubmitSettings, stageBatch } from "./submit-batch.ts";
 export { type VerifyOptions, type VerifyReport, verifyBatch } from "./verify-batch.ts";
 export { waitForStore } from "./wait-for-store.ts";
 export type { InputSource, WalkTally } from "./walk-inputs.ts";
+export type { WorkerEvent, WorkerOptions, WorkerPorts } from "./worker-ports.ts";

@@ -1,0 +1,147 @@
+import { type AssayError, toAssayError } from "@assay/core";
+import type { LeasedJob } from "@assay/queue";
+import type { BatchContext } from "./batch-context.ts";
+import type { ChunkOutcome, ChunkPorts } from "./chunk-ports.ts";
+import { scoreChunk } from "./score-chunk.ts";
+import type { ServedBatches } from "./serve-batches.ts";
+import { waitForStore } from "./wait-for-store.ts";
+import type { Worker } from "./worker-ports.ts";
+
+const hasShard: ReadonlySet<ChunkOutcome["kind"]> = new Set(["committed", "lost-race", "exists"]);
+/** Before a chunk is tried again whose engines did not answer the probe. */
+const awayPauseMs = 5_000;
+
+/**
+ * Opens the batch of a leased chunk and sets its rows going; resolves once they stand in line for slots, with the rest of
+ * the work, which ends the lease and never rejects; or with null when the lease was ended at once.
+ */
+export async function runChunk(
+  worker: Worker,
+  served: ServedBatches,
+  held: Pick<ChunkPorts, "spool" | "memory">,
+  leased: LeasedJob,
+): Promise<{ readonly ended: Promise<void> } | null> {
+  const { options, intake, ports } = worker;
+  const { batch, chunk } = leased.job;
+  if ((options.only !== null && batch !== options.only) || served.isLeftAlone(batch)) {
+    await putToTheBack(worker, leased);
+    return null;
+  }
+  let context: BatchContext;
+  try {
+    const wait = { clock: ports.clock, signal: intake, onAway: onStoreAway(worker) };
+    context = await waitForStore(() => served.open(batch), wait);
+  } catch (error) {
+    await refuse(worker, served, leased, toAssayError(error));
+    return null;
+  }
+  if (intake.aborted || context.file.chunks[chunk] === undefined) {
+    await (intake.aborted ? leased.handBack() : leased.done());
+    return null;
+  }
+  let lined: () => void = () => {};
+  const inLine = new Promise<void>((resolve) => {
+    lined = resolve;
+  });
+  const ended = score(worker, served, held, leased, context, lined)
+    // nobody looks at it before the worker's end
+    .catch((error: unknown) => worker.fail(toAssayError(error)))
+    .finally(lined);
+  await inLine;
+  return { ended };
+}
+
+async function score(
+  worker: Worker,
+  served: ServedBatches,
+  held: Pick<ChunkPorts, "spool" | "memory">,
+  leased: LeasedJob,
+  context: BatchContext,
+  lined: () => void,
+): Promise<void> {
+  const { ports, options, giveBack } = worker;
+  const { batch, chunk } = leased.job;
+  const startedAt = ports.clock.now();
+  const run = served.run(batch);
+  try {
+    const outcome = await scoreChunk({ ...ports, ...held }, context, chunk, {
+      drain: options.drain,
+      signal: AbortSignal.any([giveBack, run.stopped]),
+      abort: options.abort,
+      software: options.software,
+      onLined: lined,
+      onAway: onStoreAway(worker),
+      onSpooled: (rows) => options.onEvent({ type: "spooled", batch, chunk, rows }),
+      onRefused: (listener) => leased.onRefused(listener),
+    });
+    options.onEvent({ type: "chunk", batch, chunk, outcome, ms: ports.clock.now() - startedAt });
+    if (outcome.kind === "failed-as-a-whole") await served.pause(batch, outcome.reason);
+    await leased.done();
+    if (hasShard.has(outcome.kind)) await served.noteDone(context, chunk);
+  } catch (error) {
+    await endOfChunk(worker, served, leased, toAssayError(error), run.stopped);
+  } finally {
+    run.end();
+  }
+}
+
+async function endOfChunk(
+  { options, giveBack, fail }: Worker,
+  served: ServedBatches,
+  leased: LeasedJob,
+  error: AssayError,
+  stopped: AbortSignal,
+): Promise<void> {
+  const { batch } = leased.job;
+  const fenced = error.code === "E_ENGINES_FENCED";
+  if (giveBack.aborted) return leased.handBack();
+  // the pause that stopped it may be over by now: no second one for the same fences
+  if ((error.code === "E_ABORTED" || fenced) && stopped.aborted) return leased.done();
+  if (error.class === "infrastructure") return leased.handBack();
+  try {
+    const where = error.where === undefined ? "" : ` (${error.where})`;
+    // a fault of ours or of the store's contents, too: going on would repeat it all night
+    await served.pause(batch, fenced ? error.message : `${error.code}: ${error.message}${where}`);
+  } catch (cause) {
+    await leased.handBack();
+    if (giveBack.aborted) return;
+    throw cause;
+  }
+  if (!fenced) {
+    options.onEvent({ type: "refused", batch, error });
+    if (options.only === batch) fail(error);
+  }
+  return leased.done();
+}
+
+/** A batch that cannot be opened. */
+async function refuse(worker: Worker, served: ServedBatches, leased: LeasedJob, error: AssayError): Promise<void> {
+  const { ports, options, intake } = worker;
+  if (intake.aborted) return leased.handBack();
+  if (error.code === "E_NO_SUCH_BATCH") return leased.done();
+  if (error.class === "infrastructure") {
+    options.onEvent({ type: "away", what: "engine", error });
+    await leased.handBack();
+    // it stands at the head of the line again
+    await ports.clock.sleep(awayPauseMs, intake);
+    return;
+  }
+  served.leaveAlone(leased.job.batch, error);
+  await putToTheBack(worker, leased);
+}
+
+/**
+ * Not for this worker: the job goes behind all others. Handing it back would put it at the head of the line, where
+ * this worker would meet it again at once.
+ */
+async function putToTheBack({ ports, intake }: Worker, leased: LeasedJob): Promise<void> {
+  const { queue, clock } = ports;
+  await leased.done();
+  const behind = (await queue.virtualTime().catch(() => 0)) + 10_000;
+  await queue.add([{ ...leased.job, priority: behind }]).catch(() => {});
+  await clock.sleep(250, intake);
+}
+
+function onStoreAway({ options }: Worker): (error: AssayError) => void {
+  return (error) => options.onEvent({ type: "away", what: "store", error });
+}

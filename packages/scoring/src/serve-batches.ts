@@ -1,0 +1,154 @@
+import { type AssayError, type BatchFile, isRunnable, toAssayError } from "@assay/core";
+import { type BatchContext, openBatch, probeOnce } from "./batch-context.ts";
+import { appendControl, readControl } from "./control-log.ts";
+import { finalizeBatch } from "./finalize-batch.ts";
+import { reweighBatch } from "./reconcile-batch.ts";
+import { waitForStore } from "./wait-for-store.ts";
+import type { Away } from "./watch-store.ts";
+import type { Worker } from "./worker-ports.ts";
+
+/** A batch whose engines do not fit (pin, probe) is left alone this long, so that its jobs do not spin. */
+const leaveAloneMs = 60_000;
+
+/** The batches that a worker has to do with, as far as it knows them, and its chunks of them that run. */
+export interface ServedBatches {
+  /** A batch, opened once for all its chunks. Rejects as `openBatch` does; asked again it is tried again. */
+  open(batch: string): Promise<BatchContext>;
+  /** since when no engine answers the probe of a batch; null = the last one did */
+  unprobed(): Away | null;
+
+  /** A chunk of the batch runs from now until `end`; `stopped` aborts when the batch may not run any more. */
+  run(batch: string): { readonly stopped: AbortSignal; end(): void };
+  /** batches of which chunks run, each once */
+  running(): string[];
+
+  /** Reported, and for a minute none of its jobs is begun. Fails the worker that serves only this batch. */
+  leaveAlone(batch: string, error: AssayError): void;
+  isLeftAlone(batch: string): boolean;
+  /** those that were left alone so far, and why */
+  leftAlone(): ReadonlyMap<string, { readonly error: AssayError }>;
+
+  /** Holds the batch for everybody. Waits for a store that is away; rejects with E_ABORTED when chunks go back. */
+  pause(batch: string, reason: string): Promise<void>;
+  /** Reads a batch's control log anew and stops its chunks here when it may not run. Never rejects. */
+  lookAgain(batch: string): Promise<void>;
+  /** A chunk has its shard: who sees the last one finalizes at once. */
+  noteDone(context: BatchContext, chunk: number): Promise<void>;
+  /** Writes the end of a batch whose shards are all there. Rejects as the store does. */
+  finalize(file: BatchFile): Promise<void>;
+  /** A batch that has ended: chunks of it that still run here have their shard from somebody else. */
+  forget(batch: string): void;
+  /** Batches that others ended: a worker that runs for months keeps nothing of them. */
+  forgetAllBut(kept: ReadonlySet<string>): void;
+}
+
+export function serveBatches({ ports, options, giveBack, fail }: Worker): ServedBatches {
+  const { store, queue, pool, clock } = ports;
+  const probe = probeOnce(ports.probe);
+  const contexts = new Map<string, Promise<BatchContext>>();
+  const leftAlone = new Map<string, { until: number; error: AssayError }>();
+  /** chunks that this worker knows to have their shard */
+  const done = new Map<string, Set<number>>();
+  const running = new Set<{ readonly batch: string; readonly controller: AbortController }>();
+  let unprobed: Away | null = null;
+
+  async function openNew(batch: string): Promise<BatchContext> {
+    try {
+      const context = await openBatch(ports, batch, options.model, probe, (told) =>
+        options.onEvent({ type: "way", batch, ...told }),
+      );
+      unprobed = null;
+      return context;
+    } catch (error) {
+      contexts.delete(batch);
+      const known = toAssayError(error);
+      if (known.code === "E_ENGINE_UNREACHABLE")
+        unprobed = { since: unprobed?.since ?? clock.now(), why: known.message };
+      throw error;
+    }
+  }
+
+  async function lookAgain(batch: string): Promise<void> {
+    const context = await contexts.get(batch)?.catch(() => undefined);
+    if (context === undefined) return;
+    const control = await readControl(store, batch).catch(() => null);
+    // of two looks at once the earlier may come back later
+    if (control === null || control.n < context.control.n) return;
+    const { weight } = context.control;
+    context.control = control;
+    if (control.weight !== weight) await reweighBatch(store, queue, context.file, control.n).catch(() => {});
+    if (isRunnable(control.state)) return;
+    stopChunks(batch);
+    // whoever resumes has mended something
+    context.watch.reset();
+    pool.lift(batch);
+  }
+
+  function stopChunks(batch: string): void {
+    for (const chunk of running) if (chunk.batch === batch) chunk.controller.abort();
+  }
+
+  async function finalize(file: BatchFile): Promise<void> {
+    const author = { id: clock.random(), at: new Date(clock.now()).toISOString(), by: options.name };
+    if ((await finalizeBatch(ports, file, author)) !== "finished") return;
+    forget(file.batch);
+    options.onEvent({ type: "finished", batch: file.batch });
+  }
+
+  function forget(batch: string): void {
+    stopChunks(batch);
+    for (const map of [contexts, done, leftAlone]) map.delete(batch);
+    pool.lift(batch);
+  }
+
+  return {
+    open(batch) {
+      const context = contexts.get(batch) ?? openNew(batch);
+      contexts.set(batch, context);
+      return context;
+    },
+    unprobed: () => unprobed,
+
+    run(batch) {
+      const chunk = { batch, controller: new AbortController() };
+      running.add(chunk);
+      return { stopped: chunk.controller.signal, end: () => void running.delete(chunk) };
+    },
+    running: () => [...new Set([...running].map(({ batch }) => batch))],
+
+    leaveAlone(batch, error) {
+      options.onEvent({ type: "refused", batch, error });
+      leftAlone.set(batch, { until: clock.now() + leaveAloneMs, error });
+      if (options.only === batch) fail(error);
+    },
+    isLeftAlone: (batch) => (leftAlone.get(batch)?.until ?? 0) > clock.now(),
+    leftAlone: () => leftAlone,
+
+    async pause(batch, reason) {
+      const author = { id: clock.random(), at: new Date(clock.now()).toISOString(), by: options.name };
+      const { appended } = await waitForStore(() => appendControl(store, batch, { state: "paused", reason }, author), {
+        clock,
+        signal: giveBack,
+        onAway: (error) => options.onEvent({ type: "away", what: "store", error }),
+      });
+      // else it is paused, cancelled or complete by somebody else's entry
+      if (appended) options.onEvent({ type: "paused", batch, reason });
+      await queue.nudge(batch);
+      await lookAgain(batch);
+    },
+    lookAgain,
+    async noteDone(context, chunk) {
+      const { batch, chunks } = context.file;
+      const chunksDone = done.get(batch) ?? new Set<number>();
+      done.set(batch, chunksDone.add(chunk));
+      // what goes wrong here is met, and told, by the next reconcile
+      if (chunksDone.size === chunks.length) await finalize(context.file).catch(() => {});
+    },
+    finalize,
+    forget,
+    forgetAllBut(kept) {
+      for (const map of [contexts, done, leftAlone])
+        for (const batch of map.keys()) if (!kept.has(batch)) forget(batch);
+    },
+  };
+}
