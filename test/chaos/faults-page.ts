@@ -13,7 +13,7 @@ export function faultsPage(matrix: readonly FaultRow[], runs: readonly ChaosRun[
     "",
     ...runsText(runs),
     "",
-    "`npm run chaos -- --seed N --minutes M` starts a redis-server with an append-only log, an S3 server, two simulated engines, three `assay worker` processes that a supervisor starts again, and submits batch after batch while a plan of faults that is a pure function of the seed is carried out. The same seed is the same plan and not the same run: real clocks are no part of a seed. People pause, resume and cancel batches meanwhile, and type the same retry twice at once. Then everything heals, every batch and every retry that nobody cancelled has to become complete, and the checker reads input and store alone: `verify --deep`, a count of its own, and every reward beside the one that an undisturbed engine gives. Gates before the engines count how often each row is asked. A batch that was cancelled has to stay so: its late shards are checked like all others, `verify` ends with 75, and the same submit is refused.",
+    "`npm run chaos -- --seed N --minutes M` starts a redis-server with an append-only log, an S3 server (the test kit's, or with `--store versitygw` a real one behind gates that disturb it), two simulated engines, three `assay worker` processes that a supervisor starts again, and submits batch after batch while a plan of faults that is a pure function of the seed is carried out. The same seed is the same plan and not the same run: real clocks are no part of a seed. People pause, resume and cancel batches meanwhile, and type the same retry twice at once. Then everything heals, every batch and every retry that nobody cancelled has to become complete, and the checker reads input and store alone: `verify --deep`, a count of its own, and every reward beside the one that an undisturbed engine gives. Gates before the engines count how often each row is asked. A batch that was cancelled has to stay so: its late shards are checked like all others, `verify` ends with 75, and the same submit is refused.",
     "",
     "A kill may cost the rows that the worker had in flight and, for each chunk in its hands, one checkpoint that was not saved yet (64 rows). Kills of a worker that met a sick store are counted and not judged: its checkpoints waited on the host's disk.",
     "",
@@ -41,6 +41,7 @@ function runsText(runs: readonly ChaosRun[]): string[] {
     "| | |",
     "|---|---|",
     `| runs | ${runs.length}, ${sum(({ minutes }) => minutes)} minutes of faults; seeds ${runs.map(({ seed }) => seed).join(", ")} |`,
+    `| stores | ${[...new Set(runs.map(({ store }) => store))].join(", ")} |`,
     `| faults | ${sum(faults)} of ${new Set(runs.flatMap((run) => Object.keys(run.faults))).size} kinds |`,
     `| worker processes killed with -9 | ${sum(({ kills }) => kills)} |`,
     `| rows | ${sum(({ rows }) => rows)} |`,
@@ -66,13 +67,17 @@ function standsFor(name: (typeof faultNames)[number], id: string): boolean {
   return kindOf(name).rows.some((row) => row === id || (row === "W1-8" && /^W[1-8]$/.test(id)));
 }
 
+/** Faults of the plan that no recorded run could make stand here as well. */
 function untried(matrix: readonly FaultRow[], runs: readonly ChaosRun[]): string[] {
-  const missing = new Map(runs.flatMap((run) => Object.entries(run.notInjected)));
-  return [
-    "- Real runs use the S3 server of the test kit, whose faults are scripted; versitygw holds the store's contract (`npm run test:s3`), not these runs.",
+  const why = new Map(runs.flatMap((run) => Object.entries(run.notInjected)));
+  const made = new Set(runs.flatMap((run) => Object.keys(run.faults)));
+  const left = [
     ...matrix.flatMap((row) => (row.untried === undefined ? [] : [`- ${row.id}: ${row.untried}`])),
-    ...[...missing].map(([name, why]) => `- ${name}, in the recorded runs: ${why}`),
+    ...faultNames.flatMap((name) =>
+      made.has(name) ? [] : [`- ${name}, in the recorded runs: ${why.get(name) ?? "not drawn"}`],
+    ),
   ];
+  return left.length === 0 ? ["Nothing of the matrix."] : left;
 }
 
 function cell(text: string): string {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
 /** The command as it ships: built, in a process of its own. */
-const main = fileURLToPath(new URL("../../apps/cli/dist/main.js", import.meta.url));
+export const main = fileURLToPath(new URL("../../apps/cli/dist/main.js", import.meta.url));
 
 export interface Ended {
   readonly code: number | null;
@@ -23,11 +23,18 @@ const env = Object.fromEntries(
   ),
 );
 
-export function startAssay(
-  args: readonly string[],
-  options: { env?: Record<string, string>; input?: string } = {},
-): Running {
-  const child = spawn(process.execPath, [main, ...args], { env: { ...env, ...options.env }, stdio: "pipe" });
+export interface RunOptions {
+  readonly env?: Record<string, string>;
+  readonly input?: string;
+  /** the command of another build */
+  readonly main?: string;
+}
+
+export function startAssay(args: readonly string[], options: RunOptions = {}): Running {
+  const child = spawn(process.execPath, [options.main ?? main, ...args], {
+    env: { ...env, ...options.env },
+    stdio: "pipe",
+  });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -41,19 +48,12 @@ export function startAssay(
   return { child, ended };
 }
 
-export function runAssay(
-  args: readonly string[],
-  options: { env?: Record<string, string>; input?: string } = {},
-): Promise<Ended> {
+export function runAssay(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
   return startAssay(args, options).ended;
 }
 
 /** Runs and expects an exit code; what was printed is in the message when it is another. */
-export async function expectExit(
-  code: number,
-  args: readonly string[],
-  options: { env?: Record<string, string>; input?: string } = {},
-): Promise<Ended> {
+export async function expectExit(code: number, args: readonly string[], options: RunOptions = {}): Promise<Ended> {
   const ended = await runAssay(args, options);
   if (ended.code !== code) {
     throw new Error(`assay ${args.join(" ")}: exit ${ended.code}, expected ${code}\n${ended.stdout}\n${ended.stderr}`);

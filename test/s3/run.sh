@@ -6,7 +6,6 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-version=v1.8.0
 scratch=
 server=
 
@@ -43,20 +42,7 @@ answers() {
 }
 
 if [ -z "${S3_TEST_ENDPOINT:-}" ]; then
-  cache=${XDG_CACHE_HOME:-$HOME/.cache}/assay/versitygw-$version
-  if [ ! -x "$cache/versitygw" ]; then
-    if ! command -v go >/dev/null; then
-      echo "test:s3 needs Go to build versitygw, or S3_TEST_ENDPOINT for a server that runs already" >&2
-      exit 1
-    fi
-    echo "test:s3: building versitygw $version into $cache (a few minutes, once)" >&2
-    mkdir -p "$cache"
-    # through a folder of its own: a build that is cut off leaves no half program behind
-    building=$(mktemp -d "$cache/build.XXXXXX")
-    GOBIN=$building go install "github.com/versity/versitygw/cmd/versitygw@$version"
-    mv "$building/versitygw" "$cache/versitygw"
-    rmdir "$building"
-  fi
+  versitygw=$(sh test/s3/build-versitygw.sh)
 
   scratch=$(mktemp -d)
   mkdir "$scratch/objects"
@@ -67,7 +53,7 @@ if [ -z "${S3_TEST_ENDPOINT:-}" ]; then
   unset AWS_SESSION_TOKEN AWS_PROFILE
   port=$(free_port)
   ROOT_ACCESS_KEY=$AWS_ACCESS_KEY_ID ROOT_SECRET_KEY=$AWS_SECRET_ACCESS_KEY \
-    "$cache/versitygw" --port "127.0.0.1:$port" posix "$scratch/objects" >"$scratch/log" 2>&1 &
+    "$versitygw" --port "127.0.0.1:$port" posix "$scratch/objects" >"$scratch/log" 2>&1 &
   server=$!
   if ! answers "$port" || ! kill -0 "$server" 2>/dev/null; then
     cat "$scratch/log" >&2

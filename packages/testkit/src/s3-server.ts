@@ -10,6 +10,7 @@ import {
   type UnfinishedUpload,
 } from "./answer-s3.ts";
 import { decodeAwsChunked } from "./decode-aws-chunked.ts";
+import { s3Action } from "./s3-action.ts";
 import { faultScript, type S3Fault } from "./s3-fault.ts";
 
 export interface S3Server {
@@ -115,31 +116,13 @@ async function readRequest(incoming: IncomingMessage): Promise<S3Request | null>
   const [bucket = "", ...parts] = url.pathname.slice(1).split("/");
   const key = decodeURIComponent(parts.join("/"));
   return {
-    action: actionOf(incoming.method ?? "", key, url.searchParams, headers),
+    action: s3Action(incoming.method ?? "", key, url.searchParams, headers),
     bucket: decodeURIComponent(bucket),
     key,
     query: url.searchParams,
     headers,
     body,
   };
-}
-
-function actionOf(
-  method: string,
-  key: string,
-  query: URLSearchParams,
-  headers: S3Request["headers"],
-): S3Request["action"] {
-  if (key === "") {
-    if (method === "GET" && query.get("list-type") === "2") return "ListObjectsV2";
-    if (method === "GET" && query.has("uploads")) return "ListMultipartUploads";
-    return method === "PUT" ? "CreateBucket" : method === "HEAD" ? "HeadBucket" : "unknown";
-  }
-  if (method === "DELETE" && query.has("uploadId")) return "AbortMultipartUpload";
-  // copies and multipart uploads would get round the condition: refused like every other action that is not known
-  if (headers["x-amz-copy-source"] !== undefined || query.has("uploads") || query.has("uploadId")) return "unknown";
-  const actions = { PUT: "PutObject", GET: "GetObject", HEAD: "HeadObject", DELETE: "DeleteObject" } as const;
-  return actions[method as keyof typeof actions] ?? "unknown";
 }
 
 function withoutToken(body: Buffer): Buffer {

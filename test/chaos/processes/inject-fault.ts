@@ -31,9 +31,11 @@ const workerPoints = [
   "after-put-success",
 ] as const;
 
-/** Why a fault cannot be made on this machine; empty = all of them can. */
-export function missingHere(faketime: string | null): Map<FaultName, string> {
+/** Why a fault cannot be made in this run; empty = all of them can. */
+export function missingHere({ faketime, store }: Pick<Rig, "faketime" | "store">): Map<FaultName, string> {
   const missing = new Map<FaultName, string>();
+  if (store.server === null)
+    missing.set("store: kill -9, started again", `the ${store.name} is no process of its own: --store versitygw`);
   if (faketime === null) missing.set("worker: clock jumps by an hour", "no libfaketime here, nor apt-get to fetch it");
   try {
     execFileSync("unshare", ["-rm", "sh", "-c", "mount -t tmpfs -o size=64k none /mnt"], { stdio: "ignore" });
@@ -45,9 +47,9 @@ export function missingHere(faketime: string | null): Map<FaultName, string> {
 
 const storeFault =
   (faults: readonly S3Fault[]): Inject =>
-  ({ s3 }) => {
-    s3.setFaults(faults);
-    return () => s3.setFaults([]);
+  ({ store }) => {
+    store.setFaults(faults);
+    return () => store.setFaults([]);
   };
 
 const engineFault =
@@ -96,16 +98,16 @@ const injections: { readonly [name in FaultName]: Inject } = {
     crew.signal(worker, "SIGTERM");
     setTimeout(() => crew.signal(worker, "SIGTERM"), 700);
   },
-  "worker: no room on its disk": ({ crew, s3, folder }, { worker }) => {
+  "worker: no room on its disk": ({ crew, store, folder }, { worker }) => {
     const cache = join(folder, "full");
     mkdirSync(cache, { recursive: true });
     // the spool is wanted only while the store is away
     const around = `mount -t tmpfs -o size=64k none '${cache}' && head -c 60000 /dev/zero > '${cache}/fill'; exec "$@"`;
     crew.kill(worker, { around, env: { XDG_CACHE_HOME: cache } });
-    const away = setTimeout(() => s3.setFaults([{ does: "refuse", times: always, action: "PutObject" }]), 4_000);
+    const away = setTimeout(() => store.setFaults([{ does: "refuse", times: always, action: "PutObject" }]), 4_000);
     return () => {
       clearTimeout(away);
-      s3.setFaults([]);
+      store.setFaults([]);
       crew.kill(worker);
     };
   },
@@ -154,6 +156,8 @@ const injections: { readonly [name in FaultName]: Inject } = {
     for (const link of redisLinks) link.cutAll();
     return async () => void (await redis.admin((admin) => admin.config("SET", "requirepass", ""), password));
   },
+  "redis: it cannot save (MISCONF)": ({ redis }) => redis.stopSaving(),
+  "redis: LOADING": ({ redis }, { atMs, untilMs }) => redis.restartLoading(untilMs - atMs),
 
   "link: no way to Redis for one worker": ({ redisLinks }, { worker, point }) => {
     redisLinks[worker]?.setMode(point < 0.5 ? "cut" : "silent");
@@ -179,6 +183,11 @@ const injections: { readonly [name in FaultName]: Inject } = {
   "store: answers that never come": storeFault([{ does: "hang-after", times: 6, action: "PutObject" }]),
   "store: bodies cut": storeFault([{ does: "cut-body", times: always, action: "GetObject" }]),
   "store: denied": storeFault([{ does: "refuse", times: always, status: 403, code: "AccessDenied" }]),
+
+  "store: kill -9, started again": async ({ store: { server } }) => {
+    await server?.kill();
+    return () => server?.start();
+  },
 
   "engine: 400": countedFault((times) => ({ rejectAll: Math.ceil(times / 4) })),
   "engine: 500": countedFault((times) => ({ error500: times })),

@@ -6,6 +6,7 @@ import type { Findings } from "./check-run.ts";
 export type ChaosRun = {
   readonly seed: number;
   readonly minutes: number;
+  readonly store: string;
   readonly at: string;
   readonly redis: string;
   readonly node: string;
@@ -22,8 +23,8 @@ export function readRuns(): ChaosRun[] {
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as ChaosRun[]) : [];
 }
 
-/** Adds a run; one of the same seed takes the place of the earlier one. */
+/** Adds a run; one of the same seed over the same store takes the place of the earlier one. */
 export function recordRun(run: ChaosRun): void {
-  const runs = [...readRuns().filter(({ seed }) => seed !== run.seed), run];
+  const runs = [...readRuns().filter(({ seed, store }) => seed !== run.seed || store !== run.store), run];
   writeFileSync(file, `${JSON.stringify(runs, null, 2)}\n`);
 }

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdir, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { findRedisServer } from "@assay/queue/private-redis";
 import { Redis } from "ioredis";
+import { freePort } from "./free-port.ts";
 
 export interface RedisUnderTest {
   readonly port: number;
@@ -19,6 +19,13 @@ export interface RedisUnderTest {
   start(from: "its log" | "the old log" | "nothing"): Promise<void>;
   /** Keeps a copy of its log as it is now. */
   keepOld(): Promise<void>;
+  /** Its folder takes no file any more, as a full disk: every write is refused with MISCONF. The returned call mends it. */
+  stopSaving(): Promise<() => Promise<void>>;
+  /**
+   * Ends it and starts it with its log and thousands of keys more, so that it says LOADING for about so long; resolves
+   * while it loads. The returned call waits for the end of it and takes the keys away.
+   */
+  restartLoading(ms: number): Promise<() => Promise<void>>;
   close(): Promise<void>;
 }
 
@@ -54,14 +61,64 @@ export async function startRedis(folder: string): Promise<RedisUnderTest> {
     }
   }
 
-  async function run(): Promise<void> {
+  async function run(...more: string[]): Promise<void> {
     const flags = ["--port", String(port), "--bind", "127.0.0.1", "--dir", home, "--save", "", "--appendonly", "yes"];
+    // its folder is changed while it runs
+    flags.push("--enable-protected-configs", "yes", ...more);
     child = spawn(server.command, flags, { stdio: "ignore", env: { ...server.env } });
     for (let round = 0; round < 400; round += 1) {
-      if (await admin((redis) => redis.ping()).catch(() => null)) return;
+      const answer = await admin((redis) => redis.ping()).catch((error: Error) => error.message);
+      if (/^(PONG|LOADING)/.test(answer)) return;
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
     throw new Error(`redis-server does not answer on port ${port}`);
+  }
+
+  /** Waits until INFO holds the line. */
+  async function untilInfo(line: string): Promise<void> {
+    for (let round = 0; round < 1_200; round += 1) {
+      if ((await admin((redis) => redis.info()).catch(() => "")).includes(`\n${line}\r\n`)) return;
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    throw new Error(`redis-server did not come to ${line}`);
+  }
+
+  async function stopSaving(): Promise<() => Promise<void>> {
+    await admin(async (redis) => {
+      await redis.config("SET", "save", "3600 1");
+      await redis.config("SET", "dir", "/proc");
+      await redis.bgsave();
+    });
+    await untilInfo("rdb_last_bgsave_status:err");
+    return async () => {
+      await admin(async (redis) => {
+        await redis.config("SET", "dir", home);
+        await redis.bgsave();
+      });
+      await untilInfo("rdb_last_bgsave_status:ok");
+      await admin((redis) => redis.config("SET", "save", ""));
+    };
+  }
+
+  async function restartLoading(ms: number): Promise<() => Promise<void>> {
+    const fillers = Array.from({ length: 4_000 }, (_, i) => `filler:${i}`);
+    await admin(async (redis) => {
+      const pipeline = redis.pipeline();
+      for (const key of fillers) pipeline.set(key, "x".repeat(1_000));
+      await pipeline.exec();
+      await redis.bgrewriteaof();
+    });
+    await untilInfo("aof_rewrite_in_progress:0");
+    await kill();
+    const delay = String(Math.round((1_000 * ms) / fillers.length));
+    await run("--key-load-delay", delay, "--loading-process-events-interval-bytes", "1024");
+    return async () => {
+      await untilInfo("loading:0");
+      await admin(async (redis) => {
+        await redis.config("SET", "key-load-delay", "0");
+        await redis.unlink(...fillers);
+      });
+    };
   }
 
   async function kill(): Promise<void> {
@@ -93,15 +150,8 @@ export async function startRedis(folder: string): Promise<RedisUnderTest> {
       await rm(old, { recursive: true, force: true });
       await cp(home, old, { recursive: true });
     },
+    stopSaving,
+    restartLoading,
     close: kill,
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no free port");
-  return address.port;
 }

@@ -2,8 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { retryKey, retryName } from "@assay/core";
-import type { StoredObject } from "@assay/testkit";
+import { controlPrefix, retryKey, retryName } from "@assay/core";
 import { checkExport } from "./check-export.ts";
 import { checkPeople } from "./check-people.ts";
 import { checkRun, type Findings } from "./check-run.ts";
@@ -14,11 +13,11 @@ import { type PlannedFault, planFaults } from "./plan-faults.ts";
 import { readFamilies } from "./read-families.ts";
 import { type ChaosRun, recordRun } from "./record-run.ts";
 import { runCommand, runUntilOver } from "./run-command.ts";
-import { engines, startRig, workers } from "./start-rig.ts";
+import { engines, startRig, storeNames, workers } from "./start-rig.ts";
 import { undisturbedRewards } from "./undisturbed.ts";
 
 /**
- * `npm run chaos -- [--seed N] [--minutes M] [--record]`: real processes, and everything that can go wrong with them.
+ * `npm run chaos -- [--seed N] [--minutes M] [--store testkit|versitygw] [--record]`: real processes, and everything that can go wrong with them.
  * The plan of faults is a pure function of the seed; what they hit is not, since the clock of a real machine is not:
  * the same seed is the same plan and not the same run. A run whose promises broke keeps its folder. `--record` adds
  * the counts to test/chaos/last-run.json, from which docs/reference/faults.md is made.
@@ -28,6 +27,7 @@ const { values } = parseArgs({
   options: {
     seed: { type: "string" },
     minutes: { type: "string", default: "5" },
+    store: { type: "string", default: "testkit" },
     record: { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
   },
@@ -35,6 +35,8 @@ const { values } = parseArgs({
 const seed = Number(values.seed ?? Math.floor(Date.now() / 1_000) % 1_000_000);
 const minutes = Number(values.minutes);
 if (!Number.isSafeInteger(seed) || !(minutes > 0)) throw new RangeError("--seed is a whole number, --minutes above 0");
+const storeName = storeNames.find((name) => name === values.store);
+if (storeName === undefined) throw new RangeError(`--store is one of ${storeNames.join(", ")}`);
 
 /** So long, without faults, may the rest take: a minute of work on two free cores, many of them on busy ones. */
 const healMs = 480_000;
@@ -60,8 +62,11 @@ const tell = (text: string): void =>
   console.log(`${((Date.now() - startedAt) / 1_000).toFixed(1).padStart(6)} s  ${text}`);
 tell(`seed ${seed}, ${minutes} min, ${folder}`);
 const batches: Batch[] = [];
-const rig = await startRig(folder, () => batches.map(({ name }) => ({ name, isDone: isDone(name) })));
-const missing = missingHere(rig.faketime);
+const rig = await startRig(folder, storeName, (has) =>
+  batches.map(({ name }) => ({ name, isDone: has(`${name}/_SUCCESS`) })),
+);
+tell(`store: ${rig.store.name}`);
+const missing = missingHere(rig);
 for (const [name, why] of missing) tell(`!!! NOT INJECTED: ${name}: ${why}`);
 const faults = planFaults(seed, minutes, workers, engines).filter(({ name }) => !missing.has(name));
 
@@ -151,15 +156,14 @@ async function submit(n: number, size: number): Promise<Batch> {
 async function resumePaused(): Promise<void> {
   for (const name of names()) {
     if (isOver(name) || rig.people.isHeld(name)) continue;
-    const last = [...objects().keys()]
-      .filter((key) => key.startsWith(`${name}/control/`))
+    const last = rig.store
+      .keys()
+      .filter((key) => key.startsWith(controlPrefix(name)))
       .sort()
       .at(-1);
-    const state =
-      last === undefined
-        ? null
-        : (JSON.parse(new TextDecoder().decode(objects().get(last)?.bytes)) as { state: string });
-    if (state?.state === "paused") await rig.people.resume(name);
+    if (last === undefined) continue;
+    const { state } = JSON.parse(new TextDecoder().decode(rig.store.read(last))) as { state: string };
+    if (state === "paused") await rig.people.resume(name);
   }
 }
 
@@ -183,8 +187,9 @@ async function checkBatch({ name, input }: Batch): Promise<void> {
 }
 
 async function check(): Promise<Findings> {
-  const stored = objects();
-  const log = rig.s3.requests.map((entry) => ({ ...entry, key: belowRoot(entry.key) }));
+  const { store } = rig;
+  const stored = new Map(store.keys().map((key) => [key, { bytes: store.read(key) ?? new Uint8Array() }]));
+  const log = store.log();
   const run = batches.map((batch) => ({ ...batch, isCancelled: rig.people.isCancelled(batch.name) }));
   const families = await readFamilies(run, stored, log, rig.asks);
   const expected = await undisturbedRewards(folder, rig.env, batches, settings);
@@ -205,24 +210,15 @@ async function check(): Promise<Findings> {
 
 /** The batches and their retries. */
 function names(): string[] {
-  return batches.flatMap(({ name }) => (objects().has(retryKey(name, 1)) ? [name, retryName(name, 1)] : [name]));
+  return batches.flatMap(({ name }) => (rig.store.has(retryKey(name, 1)) ? [name, retryName(name, 1)] : [name]));
 }
 
 function isDone(batch: string): boolean {
-  return objects().has(`${batch}/_SUCCESS`);
+  return rig.store.has(`${batch}/_SUCCESS`);
 }
 
 function isOver(batch: string): boolean {
   return isDone(batch) || rig.people.isCancelled(batch);
-}
-
-/** What is stored, by key below the root. */
-function objects(): ReadonlyMap<string, StoredObject> {
-  return new Map([...(rig.s3.buckets.get("chaos") ?? [])].map(([key, object]) => [belowRoot(key), object]));
-}
-
-function belowRoot(key: string): string {
-  return key.replace(/^root\//, "");
 }
 
 async function lastWords(life: string): Promise<string> {
@@ -251,6 +247,7 @@ function report(found: Findings | null): void {
   const run: ChaosRun = {
     seed,
     minutes,
+    store: rig.store.name,
     at: new Date(startedAt).toISOString(),
     redis: rig.redis.version,
     node: process.version,

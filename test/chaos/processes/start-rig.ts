@@ -1,11 +1,12 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Simulator, type SimulatorOptions, startSimulator } from "@assay/simulator";
-import { type S3Server, startS3Server } from "@assay/testkit";
 import { type Ask, type EngineGate, startEngineGate } from "./engine-gate.ts";
 import { findFaketime } from "./find-faketime.ts";
 import { type People, startPeople } from "./people.ts";
 import { type RedisUnderTest, startRedis } from "./redis-server.ts";
+import { startVersitygw } from "./start-versitygw.ts";
+import { type StoreUnderTest, startTestkitStore } from "./store-under-test.ts";
 import { startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 import { type Crew, startCrew } from "./worker-crew.ts";
 
@@ -14,11 +15,14 @@ export const engines = 2;
 /** rows that one worker has in flight on one engine */
 export const inFlight = 16;
 
-/** Everything of a run: real processes for Redis and workers, servers of our own for store and engines. */
+/** The stores that a run can have. */
+export const storeNames = ["testkit", "versitygw"] as const;
+
+/** Everything of a run: real processes for Redis, workers and, if wanted, the store; servers of our own for the rest. */
 export interface Rig {
   readonly folder: string;
   readonly root: string;
-  readonly s3: S3Server;
+  readonly store: StoreUnderTest;
   readonly redis: RedisUnderTest;
   readonly crew: Crew;
   /** one of each for each worker, and the submitter's at the end */
@@ -48,25 +52,30 @@ const engineOptions: SimulatorOptions = {
 };
 
 /** `batches`: those of the run so far, and what the store says of them. */
-export async function startRig(folder: string, batches: Parameters<typeof startPeople>[1]): Promise<Rig> {
+export async function startRig(
+  folder: string,
+  storeName: (typeof storeNames)[number],
+  batches: (has: (key: string) => boolean) => ReturnType<Parameters<typeof startPeople>[1]>,
+): Promise<Rig> {
   await mkdir(folder, { recursive: true });
-  const s3 = await startS3Server({ bucket: "chaos", pageSize: 40 });
+  let crew: Crew | null = null;
+  const lifeOf = (worker: number): string => crew?.current(worker)?.life.name ?? "";
+  const clients = Array.from({ length: workers + 1 }, (_, i) => () => (i < workers ? lifeOf(i) : "submit"));
+  const store = await (storeName === "versitygw" ? startVersitygw(folder, clients) : startTestkitStore());
   const redis = await startRedis(folder);
   const simulators = await Promise.all(Array.from({ length: engines }, () => startSimulator(engineOptions)));
   const asks: Ask[] = [];
-  const storePort = Number(new URL(s3.url).port);
-  const links = (port: number): Promise<TcpProxy[]> =>
-    Promise.all(Array.from({ length: workers + 1 }, () => startTcpProxy({ port })));
-  const redisLinks = await links(redis.port);
-  const storeLinks = await links(storePort);
+  const links = (portOf: (wire: number) => number): Promise<TcpProxy[]> =>
+    Promise.all(Array.from({ length: workers + 1 }, (_, wire) => startTcpProxy({ port: portOf(wire) })));
+  const redisLinks = await links(() => redis.port);
+  const storeLinks = await links(store.portOf);
   const root = "s3://chaos/root";
-  let crew: Crew | null = null;
   const gates = await Promise.all(
     Array.from({ length: workers * engines }, (_, i) => {
       const worker = Math.floor(i / engines);
       return startEngineGate(
         () => simulators[i % engines]?.url ?? "",
-        () => crew?.current(worker)?.life.name ?? "",
+        () => lifeOf(worker),
         (ask) => asks.push(ask),
       );
     }),
@@ -79,12 +88,12 @@ export async function startRig(folder: string, batches: Parameters<typeof startP
       return value === undefined ? [] : [[name, value]];
     }),
   );
-  const envOf = (n: number, key: string): { [name: string]: string } => ({
+  const envOf = (n: number, life: string): { [name: string]: string } => ({
     ...base,
     XDG_CACHE_HOME: join(folder, "cache"),
     AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${storeLinks[n]?.port}`,
-    AWS_ACCESS_KEY_ID: key,
-    AWS_SECRET_ACCESS_KEY: "chaos",
+    AWS_ACCESS_KEY_ID: store.keysFor(life).id,
+    AWS_SECRET_ACCESS_KEY: store.keysFor(life).secret,
     AWS_REGION: "us-east-1",
     REDIS_URL: `redis://127.0.0.1:${redisLinks[n]?.port}`,
     ASSAY_ROOT: root,
@@ -109,14 +118,14 @@ export async function startRig(folder: string, batches: Parameters<typeof startP
   const started: Rig = {
     folder,
     root,
-    s3,
+    store,
     redis,
     crew,
     redisLinks,
     storeLinks,
     engines: simulators,
     asks,
-    people: startPeople(envOf(workers, "person"), batches),
+    people: startPeople(envOf(workers, "person"), () => batches(store.has)),
     faketime: await findFaketime(),
     gatesOf: (engine) => gates.filter((_, i) => i % engines === engine),
     async stopEngine(engine) {
@@ -133,7 +142,7 @@ export async function startRig(folder: string, batches: Parameters<typeof startP
     async close() {
       await crew?.close();
       await Promise.all([...gates, ...redisLinks, ...storeLinks, ...simulators].map((each) => each.close()));
-      await s3.close();
+      await store.close();
       await redis.close();
     },
   };

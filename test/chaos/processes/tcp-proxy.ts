@@ -4,7 +4,7 @@ export interface TcpProxy {
   readonly port: number;
   /** "open" passes everything, "cut" ends and refuses connections, "silent" takes bytes and passes none */
   setMode(mode: "open" | "cut" | "silent"): void;
-  /** Each piece waits so long; 0 = none. */
+  /** Each piece arrives so much later, in each direction; 0 = at once. */
   setDelay(ms: number): void;
   /** bytes a second in each direction of a connection; Infinity = unhindered */
   setRate(bytesPerSecond: number): void;
@@ -42,9 +42,11 @@ export async function startTcpProxy(target: { readonly port: number }): Promise<
   function pass(from: Socket, to: Socket): void {
     let before: Promise<void> = Promise.resolve();
     from.on("data", (bytes) => {
+      const due = Date.now() + delayMs;
       before = before.then(async () => {
         while (mode === "silent" && !from.destroyed) await sleep(50);
-        if (delayMs > 0) await sleep(delayMs);
+        // from its own arrival: a long way is no narrow one
+        if (due > Date.now()) await sleep(due - Date.now());
         if (Number.isFinite(rate)) {
           from.pause();
           await sleep((1_000 * bytes.length) / rate);
