@@ -32,6 +32,8 @@ const jsonl = "packages/datasets/test/read-jsonl.test.ts";
 const parquet = "packages/datasets/test/read-parquet.test.ts";
 const normalise = "packages/core/test/normalise-record.test.ts";
 const foreign = "test/e2e/foreign-errors.test.ts";
+const unwell = "test/e2e/redis-unwell.test.ts";
+const builds = "test/e2e/two-builds.test.ts";
 
 const killed = (
   after: string,
@@ -122,9 +124,11 @@ export const faultMatrix: readonly FaultRow[] = [
   {
     id: "W14",
     fault: "rolling deploy: workers of two versions, engines of two revisions",
-    injected: "batches of another format, engines that render another template",
-    promise: "refused with both values; nothing is mixed inside a batch",
+    injected: "two real builds side by side, batches of another format, engines that render another template",
+    promise: "a patch release goes on; another format or template is refused; nothing is mixed inside a batch",
     tests: [
+      [builds, "a patch release beside the release before it: both work at the batch"],
+      [builds, "a build of another format leaves the batch alone and says why"],
       [worker, "one batch that is broken or of another generation does not keep the others from being served"],
       [
         worker,
@@ -135,7 +139,6 @@ export const faultMatrix: readonly FaultRow[] = [
         "of two that differ at once exactly one is refused, with both values",
       ],
     ],
-    untried: "two real builds side by side",
   },
   {
     id: "R1",
@@ -175,15 +178,16 @@ export const faultMatrix: readonly FaultRow[] = [
   },
   {
     id: "R5",
-    fault: "Redis out of memory, loading, asking for a password",
-    injected: "CONFIG SET maxmemory and requirepass of a real redis-server",
-    promise: "a code at the start; a worker that runs waits",
+    fault: "Redis out of memory, without room to save, loading, asking for a password",
+    injected: "maxmemory, requirepass, a folder that takes no file, thousands of keys to load, on a real redis-server",
+    promise: "a code at the start, or waiting while it loads; a worker that runs waits",
     tests: [
+      [unwell, "MISCONF: rows in flight are committed, nothing new is taken, a start ends with a code"],
+      [unwell, "LOADING: a worker that runs waits, a start waits for the end of it, and all goes on"],
       [findRedis, "that refuses the password, or asks for one, is E_DENIED, and the password is not said"],
       [findRedis, "that does not answer is E_REDIS_UNAVAILABLE, and no password is in the error"],
       [redisLoss, "a lease ended while Redis is away is ended there when it comes back"],
     ],
-    untried: "MISCONF (Redis's own disk is full), LOADING of a large data set",
   },
   {
     id: "R6",
@@ -368,22 +372,25 @@ export const faultMatrix: readonly FaultRow[] = [
   },
   {
     id: "D1",
-    fault: "disk full: where finished rows wait for the store",
-    injected: "a disk that takes nothing; a tmpfs of 64 kB in real runs",
-    promise: "costs no row and no chunk",
-    tests: [[spool, "a disk that takes nothing costs no row and no chunk"]],
-    untried: "a full disk under a root that is a local directory",
+    fault: "disk full: under a root that is a directory, or where finished rows wait for the store",
+    injected: "a disk that takes nothing; a tmpfs that fills, in a mount namespace of a real process",
+    promise: "costs no row and no chunk; a start ends with a code, and nothing half written is taken for whole",
+    tests: [
+      [spool, "a disk that takes nothing costs no row and no chunk"],
+      ["test/e2e/full-disk.test.ts", "a disk that fills in the middle is waited for: nothing half written"],
+      ["test/e2e/full-disk.test.ts", "a submit onto a full disk ends with a code"],
+    ],
   },
   {
     id: "D2",
     fault: "a file system that may not be written, no more file handles",
-    injected: "rights taken away, errors of the system",
-    promise: "a code and the place",
+    injected: "rights taken away, errors of the system, prlimit on a worker that runs",
+    promise: "a code and the place; a worker that runs waits, and no row is charged",
     tests: [
+      ["test/e2e/few-handles.test.ts", "EMFILE in a running worker: it says so and waits, no row is charged"],
       ["packages/store/test/local.test.ts", "rights that are missing are denied"],
       [foreign, "%s"],
     ],
-    untried: "EMFILE in a running worker",
   },
   {
     id: "C1",
