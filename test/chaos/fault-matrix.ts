@@ -408,6 +408,8 @@ export const faultMatrix: readonly FaultRow[] = [
       [jsonl, "a second member that is cut is no end of the file"],
       [parquet, "no rows are no records, and an input of ours is told by its first bytes, whatever its name"],
       ["packages/datasets/test/open-decoder.test.ts", "a decode that spins is ended by the limit"],
+      ["packages/datasets/test/hostile-bytes.test.ts", "are records in their order and at their places, or a code"],
+      ["packages/datasets/test/hostile-parquet.test.ts", "a file that is cut anywhere cannot be read on"],
     ],
   },
   {
@@ -418,6 +420,8 @@ export const faultMatrix: readonly FaultRow[] = [
     tests: [
       [normalise, "a fault names their field"],
       [parquet, "cells as JSON would have them: nested, 64-bit, decimals, times, NaN, what is missing"],
+      ["packages/datasets/test/hostile-records.test.ts", "become lines or a code"],
+      ["packages/datasets/test/schema-drift.test.ts", "each record by its own file's names and types, or bad"],
     ],
   },
   {
@@ -439,6 +443,7 @@ export const faultMatrix: readonly FaultRow[] = [
     tests: [
       [submit, "an input without a record is E_INPUT_EMPTY: %j"],
       [jsonl, "plain: 200 MB are asked for one read at a time"],
+      ["packages/datasets/test/bombs.test.ts", "%s without an end is read to the limit, and no further"],
       [
         "packages/core/test/plan-batch-limit.test.ts",
         "as many chunks as the limit are planned, one more is E_INPUT_TOO_LARGE",

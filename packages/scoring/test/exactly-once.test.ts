@@ -3,6 +3,7 @@ import {
   AssayError,
   type BatchFile,
   decodeCheckpoint,
+  isEngineSide,
   pinSha256,
   readPartialKey,
   shardKey,
@@ -190,7 +191,9 @@ function savedRows({ objects }: ReturnType<typeof memoryStore>, file: BatchFile)
       seen.add(key);
       const rows = decodeCheckpoint(gunzipSync(bytes), expected);
       // records stand one a line
-      for (const { input_line, principle } of rows ?? []) saved.add(`r${input_line - 1}|${principle}`);
+      // what an engine did to a lone row is noted, and the row is asked again
+      for (const { input_line, principle, status } of rows ?? [])
+        if (!isEngineSide(status)) saved.add(`r${input_line - 1}|${principle}`);
     }
     return saved;
   };
