@@ -79,7 +79,7 @@ export async function askMissing(
   const lets = [options.drain, losses.died, narrower.signal];
   const waiting = AbortSignal.any([signal, ...lets]);
   // every row that waits listens to them: no leak, whatever Node 20 says from the eleventh on
-  setMaxListeners(0, signal, waiting);
+  setMaxListeners(0, options.signal, signal, waiting);
   const startedAt = clock.now();
   const rows = new Map(
     lines.flatMap((line) => (isBadLine(line) ? [] : rowsOf(line).map((row) => [row.rowIndex, row] as const))),

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { gunzipSync, gzipSync } from "node:zlib";
 import {
   AssayError,
@@ -58,6 +59,7 @@ function attempt(
   const drain = new AbortController();
   const stop = new AbortController();
   const abort = new AbortController();
+  const signal = AbortSignal.any([stop.signal, abort.signal]);
   let away = 0;
   let refuse = (): void => {};
   const { slots = 1_000, yes, origins, before } = options;
@@ -79,7 +81,7 @@ function attempt(
     0,
     {
       drain: drain.signal,
-      signal: AbortSignal.any([stop.signal, abort.signal]),
+      signal,
       abort: abort.signal,
       software: "0.0.0-test",
       onLined: () => {},
@@ -93,7 +95,7 @@ function attempt(
     },
   ).catch((error: unknown) => String((error as AssayError).code));
   const chats = (): string[] => pool.log.filter(({ kind }) => kind === "chat").map(({ row }) => row);
-  return { drain, stop, abort, ended, pool, chats, away: () => away, refuse: () => refuse() };
+  return { drain, stop, abort, signal, ended, pool, chats, away: () => away, refuse: () => refuse() };
 }
 
 const partial = ({ objects }: Memory, file: BatchFile): string[] =>
@@ -571,6 +573,32 @@ describe("an engine that died before a row came", () => {
     expect(await one.ended).toMatchObject({ kind: "committed", ok: 15 });
     expect(one.pool.deaths()).toBeLessThanOrEqual(5);
   });
+});
+
+/** Whether Node has taken the listeners of a signal for a leak: it warns the real process, which is not the tests'. */
+function hasWarned(signal: AbortSignal): unknown {
+  const noted = Object.getOwnPropertySymbols(signal).find(({ description }) =>
+    /ListenersWarned/.test(description ?? ""),
+  );
+  return noted === undefined ? null : (signal as unknown as Record<symbol, unknown>)[noted];
+}
+
+test("rows that wait for a store to name them are no leak at the chunk's signal: none is told, and none is left", async () => {
+  const chunk = await open(chunkOf(256));
+  await chunk.store.putIfAbsent(startKey(chunk.file.batch, 0, "f".repeat(16)), new Uint8Array());
+  let away = true;
+  const one = attempt(chunk, () => "verdict", {
+    slots: 64,
+    befalls: ({ key }) => (away && key.includes(".among-") ? "before" : null),
+  });
+  await chunk.clock.untilSleeping(32);
+  expect(getEventListeners(one.signal, "abort").length).toBeGreaterThanOrEqual(32);
+  // a Node that keeps it elsewhere tells nothing
+  expect(hasWarned(one.signal)).not.toBe(true);
+  away = false;
+  await chunk.clock.advance(1_000);
+  expect(await one.ended).toMatchObject({ kind: "committed", ok: 256 });
+  expect(getEventListeners(one.signal, "abort")).toEqual([]);
 });
 
 describe("an attempt that lives beside another", () => {

@@ -117,7 +117,8 @@ async function retry({ store, queue, clock, decodeShard, random }: CommandPorts,
   const until = clock.now() + waitsMs;
   while ((await store.head(successKey(batch))) === null) {
     if (clock.now() > until) return;
-    await clock.sleep(15_000, never);
+    // one of its own: who is killed never stops listening
+    await clock.sleep(15_000, new AbortController().signal);
   }
   const head = await loadBatch(store, batch);
   const status = filters[Math.floor(filters.length * random())] ?? [];
