@@ -1,11 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, openSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { engineAgentOptions, openEngines } from "@assay/engine/openai";
 import { Agent, fetch } from "undici";
+import { freePort } from "../chaos/processes/free-port.ts";
 
 /**
  * The limiter on a real vLLM (CPU build, the judge of test/conformance) whose KV cache holds about eight rows
@@ -199,13 +199,4 @@ async function startServer(): Promise<string> {
     if (server.exitCode !== null) throw new Error(`vLLM ended: ${execFileSync("tail", ["-n", "20", log])}`);
   }
   throw new Error("vLLM does not come up within 15 minutes");
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }

@@ -1,6 +1,6 @@
 import { engineAgentOptions, openEngines } from "@assay/engine/openai";
 import { type Simulator, type SimulatorOptions, startSimulator } from "@assay/simulator";
-import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Agent } from "undici";
 import { allCases } from "./all-cases.ts";
 import { type EngineUnderTest, maxModelLen, model } from "./engine-under-test.ts";
@@ -9,9 +9,6 @@ import { type EngineUnderTest, maxModelLen, model } from "./engine-under-test.ts
  * The cases that a real vLLM passed (`npm run test:vllm`), against the simulator: where the two differ, the simulator
  * is wrong.
  */
-
-// a probe is some forty requests, and two cores may be shared
-jest.setTimeout(60_000);
 
 // fast, but slow enough that a row in flight can be seen
 const options: SimulatorOptions = { model, maxModelLen, reasoningTokens: 7, tokensPerSecond: 2_000 };

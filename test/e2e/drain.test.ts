@@ -7,6 +7,7 @@ import { gunzipSync } from "node:zlib";
 import { type FoundRedis, testRedis } from "@assay/queue/private-redis";
 import { type Simulator, startSimulator } from "@assay/simulator";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
+import { redisUrl } from "./redis-url.ts";
 import { expectExit, startAssay, until } from "./run-assay.ts";
 import { tempFolder } from "./temp-folder.ts";
 
@@ -25,8 +26,6 @@ afterAll(async () => {
   await redis?.close();
   await simulator?.close();
 });
-
-const redisUrl = (): string => (redis.kind === "private" ? `unix://${redis.where}` : redis.where);
 
 /** A batch of one chunk, of a name of its own. */
 async function chunkOf(rows: number) {
@@ -53,7 +52,7 @@ describe("a worker", () => {
     "%s: nothing new is sent, finished rows are saved, the chunk goes back at once, exit 75",
     async (signal) => {
       const { root, input, batch, savedRows } = await chunkOf(120);
-      const at = ["--root", root, "--redis", redisUrl()];
+      const at = ["--root", root, "--redis", redisUrl(redis)];
       await expectExit(0, ["submit", input, ...at, "--model", "simulator"]);
       const work = ["worker", ...at, "--engine", simulator.url, "--until-idle", "--in-flight", "16"];
       const first = startAssay(work);
@@ -79,7 +78,7 @@ describe("a worker", () => {
   test("a cloud's notice that it takes the spot machine away is a first signal", async () => {
     // 15 s of work for a notice that is looked for every 5 s
     const { root, input, batch, savedRows } = await chunkOf(1_000);
-    const at = ["--root", root, "--redis", redisUrl()];
+    const at = ["--root", root, "--redis", redisUrl(redis)];
     await expectExit(0, ["submit", input, ...at, "--model", "simulator"]);
     const before = simulator.stats.requests;
     // plays the service; one that says so from the start would leave nothing to be saved
@@ -105,7 +104,7 @@ describe("a worker", () => {
 
   test("rows that take longer than the deadline are stopped; a second signal does not wait for it", async () => {
     const { root, input } = await chunkOf(400);
-    const at = ["--root", root, "--redis", redisUrl()];
+    const at = ["--root", root, "--redis", redisUrl(redis)];
     await expectExit(0, ["submit", input, ...at, "--model", "simulator"]);
     const work = ["worker", ...at, "--engine", simulator.url, "--in-flight", "16", "--drain-seconds"];
     for (const [seconds, signals] of [

@@ -7,8 +7,10 @@ import { type FoundRedis, testRedis } from "@assay/queue/private-redis";
 import { type Simulator, startSimulator } from "@assay/simulator";
 import { localStore } from "@assay/store/local";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import { redisUrl } from "./redis-url.ts";
 import { expectExit, main, until } from "./run-assay.ts";
 import { tempFolder } from "./temp-folder.ts";
+import { writeQuestions } from "./write-questions.ts";
 
 /**
  * A root on a disk that is full: a tmpfs of a few hundred kilobytes in a mount namespace of the process, where the
@@ -23,6 +25,7 @@ const mayMount = ((): boolean => {
     return false;
   }
 })();
+if (!mayMount) console.warn("!!! NOT RUN: a root on a full disk, which needs a system that lets users mount a tmpfs");
 const onTmpfs = mayMount ? test : test.skip;
 
 let simulator: Simulator;
@@ -49,19 +52,15 @@ onTmpfs(
   "a disk that fills in the middle is waited for: nothing half written, and all of it when there is room",
   async () => {
     const rows = 500;
-    const lines = Array.from({ length: rows }, (_, i) =>
-      JSON.stringify({ id: `r${i}`, prompt: `${i}?`, response: `${i}` }),
-    );
     const input = join(folder, "rows.jsonl");
-    await writeFile(input, lines.join("\n"));
-    const url = redis.kind === "private" ? `unix://${redis.where}` : redis.where;
+    await writeQuestions(input, rows);
     const score = [
       "score",
       input,
       "--root",
       root,
       "--redis",
-      url,
+      redisUrl(redis),
       "--engine",
       simulator.url,
       "--in-flight",
@@ -96,7 +95,7 @@ onTmpfs(
   "a submit onto a full disk ends with a code, and leaves nothing that is taken for a batch",
   async () => {
     const input = join(folder, "rows.jsonl");
-    await writeFile(input, JSON.stringify({ prompt: "2?", response: "2" }));
+    await writeQuestions(input, 1);
     const fill = `head -c 100000 /dev/zero >"${root}/fill" || true`;
     const running = onSmallDisk("64k", fill, [
       "submit",

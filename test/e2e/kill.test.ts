@@ -5,6 +5,7 @@ import { type FoundRedis, testRedis } from "@assay/queue/private-redis";
 import { type Simulator, startSimulator } from "@assay/simulator";
 import { localStore } from "@assay/store/local";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { redisUrl } from "./redis-url.ts";
 import { expectExit, startAssay, until } from "./run-assay.ts";
 import { tempFolder } from "./temp-folder.ts";
 
@@ -38,7 +39,7 @@ test("a killed worker, a Redis wiped twice and a cancelled batch: every row exac
   const other = join(folder, "other.jsonl");
   await writeFile(input, lines(rows, "a"));
   await writeFile(other, lines(600, "b"));
-  const at = ["--root", root, "--redis", redis.kind === "private" ? `unix://${redis.where}` : redis.where];
+  const at = ["--root", root, "--redis", redisUrl(redis)];
 
   const submitted = await expectExit(0, ["submit", input, ...at, "--model", "simulator", "--principle", "correctness"]);
   const batch = submitted.stdout.trim();

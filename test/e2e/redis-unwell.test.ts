@@ -1,10 +1,11 @@
-import { readdir, writeFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Simulator, startSimulator } from "@assay/simulator";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { type RedisUnderTest, startRedis } from "../chaos/processes/redis-server.ts";
 import { expectExit, type Running, startAssay, until } from "./run-assay.ts";
 import { tempFolder } from "./temp-folder.ts";
+import { writeQuestions } from "./write-questions.ts";
 
 /** A real Redis that answers, and with nothing but an error: its disk is full, or it loads what it had. */
 
@@ -30,20 +31,27 @@ beforeEach(async () => {
 }, 120_000);
 afterEach(() => redis?.close());
 
-test("MISCONF: rows in flight are committed, nothing new is taken, a start ends with a code; all goes on when it can save", async () => {
-  const running = await startWork();
-  const mend = await redis.stopSaving();
-  // what was taken is done
-  await until(() => simulator.stats.running + simulator.stats.waiting === 0);
-  expect(await shards()).toBeLessThan(chunks);
-  expect(running.child.exitCode).toBeNull();
-  expect((await expectExit(6, worker)).stderr).toMatch(/^E_REDIS_UNAVAILABLE .*\n.*\n.*MISCONF/);
-  // staged in the store, which is enough: a worker finds it there
-  const other = await writeInput("other", 20);
-  await expectExit(6, ["submit", other, ...at, "--model", "simulator", "--principle", "correctness"]);
-  await mend();
-  await endWell(running);
-}, 180_000);
+const onLinux = process.platform === "linux" ? test : test.skip;
+if (onLinux === test.skip) console.warn("!!! NOT RUN: MISCONF: a folder that nobody may write in is Linux's /proc");
+
+onLinux(
+  "MISCONF: rows in flight are committed, nothing new is taken, a start ends with a code; all goes on when it can save",
+  async () => {
+    const running = await startWork();
+    const mend = await redis.stopSaving();
+    // what was taken is done
+    await until(() => simulator.stats.running + simulator.stats.waiting === 0);
+    expect(await shards()).toBeLessThan(chunks);
+    expect(running.child.exitCode).toBeNull();
+    expect((await expectExit(6, worker)).stderr).toMatch(/^E_REDIS_UNAVAILABLE .*\n.*\n.*MISCONF/);
+    // staged in the store, which is enough: a worker finds it there
+    const other = await writeInput("other", 20);
+    await expectExit(6, ["submit", other, ...at, "--model", "simulator", "--principle", "correctness"]);
+    await mend();
+    await endWell(running);
+  },
+  180_000,
+);
 
 test("LOADING: a worker that runs waits, a start waits for the end of it, and all goes on", async () => {
   const running = await startWork();
@@ -82,11 +90,8 @@ async function endWell(...workers: readonly Running[]): Promise<void> {
 }
 
 async function writeInput(name: string, count: number): Promise<string> {
-  const lines = Array.from({ length: count }, (_, i) =>
-    JSON.stringify({ id: `${name}-${i}`, prompt: `${i}?`, response: `${i}` }),
-  );
   const path = join(folder, `${name}.jsonl`);
-  await writeFile(path, lines.join("\n"));
+  await writeQuestions(path, count);
   return path;
 }
 

@@ -4,6 +4,7 @@ import { type FoundRedis, testRedis } from "@assay/queue/private-redis";
 import { type Simulator, startSimulator } from "@assay/simulator";
 import { type S3Server, startS3Server } from "@assay/testkit";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { redisUrl } from "./redis-url.ts";
 import { expectExit, runAssay, startAssay, until } from "./run-assay.ts";
 import { tempFolder } from "./temp-folder.ts";
 
@@ -36,7 +37,7 @@ test("drained while the store is away: finished rows wait on this host's disk, a
     AWS_SECRET_ACCESS_KEY: "x",
     XDG_CACHE_HOME: join(folder, "cache"),
   };
-  const url = redis.kind === "private" ? `unix://${redis.where}` : redis.where;
+  const url = redisUrl(redis);
   const root = `s3://${s3.bucket}/root`;
   const score = ["score", input, "--root", root, "--redis", url, "--engine", simulator.url, "--in-flight", "16"];
   const first = startAssay(score, { env });
@@ -71,7 +72,7 @@ test("a worker whose store is away says so through Redis: status names the reaso
     AWS_SECRET_ACCESS_KEY: "x",
     XDG_CACHE_HOME: join(folder, "cache"),
   };
-  const url = redis.kind === "private" ? `unix://${redis.where}` : redis.where;
+  const url = redisUrl(redis);
   const at = ["--root", `s3://${s3.bucket}/told`, "--redis", url];
   const status = (...more: string[]) => runAssay(["status", "latest", ...at, ...more], { env });
   await expectExit(0, ["submit", input, ...at, "--model", "simulator"], { env });

@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeShard } from "@assay/datasets";
 import { type FoundRedis, testRedis } from "@assay/queue/private-redis";
@@ -7,8 +6,10 @@ import { type Simulator, startSimulator } from "@assay/simulator";
 import { localStore } from "@assay/store/local";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { otherBuild } from "./other-build.ts";
+import { redisUrl } from "./redis-url.ts";
 import { expectExit, startAssay, until } from "./run-assay.ts";
 import { tempFolder } from "./temp-folder.ts";
+import { writeQuestions } from "./write-questions.ts";
 
 /** A rolling deploy: workers of two builds at one batch, both real processes. */
 
@@ -36,9 +37,8 @@ beforeEach(async () => {
   const folder = await tempFolder();
   root = join(folder, "root");
   const input = join(folder, "rows.jsonl");
-  const lines = Array.from({ length: rows }, (_, i) => JSON.stringify({ prompt: `${i}+1?`, response: `${i + 1}` }));
-  await writeFile(input, lines.join("\n"));
-  at = ["--root", root, "--redis", redis.kind === "private" ? `unix://${redis.where}` : redis.where];
+  await writeQuestions(input, rows);
+  at = ["--root", root, "--redis", redisUrl(redis)];
   worker = ["worker", ...at, "--engine", simulator.url, "--until-idle", "--in-flight", "16"];
   const asked = ["submit", input, ...at, "--model", "simulator", "--principle", "correctness"];
   batch = (await expectExit(0, asked)).stdout.trim();

@@ -1,13 +1,11 @@
 import type { PromptPrefix } from "@assay/core";
-import { afterEach, describe, expect, jest, test } from "@jest/globals";
+import { afterEach, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { EngineClient } from "../src/engine-client.ts";
 import type { EnginePool, EngineSlot } from "../src/port.ts";
 import { longTails, playRows, siblings } from "./busy-pool.ts";
 import { client, closePools, lost, never, now, openPool, openWatched, request } from "./open-pool.ts";
 
-// thousands of rows, on a machine that does other things, too
-jest.setTimeout(60_000);
 afterEach(closePools);
 
 const names = (engines: number): string[] => Array.from({ length: engines }, (_, i) => `e${i}`);

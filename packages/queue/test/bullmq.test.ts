@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
-import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Redis } from "ioredis";
 import { assertRedis, type BullmqOptions, bullmqQueue } from "../src/bullmq.ts";
 import type { JobQueue, LeasedJob } from "../src/port.ts";
@@ -8,8 +8,6 @@ import { type FoundRedis, findRedis, testRedis } from "../src/private-redis.ts";
 import { ask, privateServer } from "./private-server.ts";
 import { queueContract } from "./queue-contract.ts";
 import { startProcess } from "./start-process.ts";
-
-jest.setTimeout(60_000);
 
 let redis: FoundRedis;
 beforeAll(async () => {

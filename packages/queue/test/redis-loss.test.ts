@@ -1,11 +1,9 @@
 import { rm } from "node:fs/promises";
-import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type BullmqOptions, bullmqQueue } from "../src/bullmq.ts";
 import type { JobQueue } from "../src/port.ts";
 import { type FoundRedis, findRedis } from "../src/private-redis.ts";
 import { ask, killServer, privateServer, stopServer } from "./private-server.ts";
-
-jest.setTimeout(60_000);
 
 const never = new AbortController().signal;
 const job = { batch: "b-0", chunk: 0, priority: 1 };

@@ -1,11 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Redis } from "ioredis";
 import { bullmqQueue, readStates } from "../src/bullmq.ts";
 import type { JobQueue } from "../src/port.ts";
 import { type FoundRedis, testRedis } from "../src/private-redis.ts";
-
-jest.setTimeout(60_000);
 
 let redis: FoundRedis;
 let admin: Redis;

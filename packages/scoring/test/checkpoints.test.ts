@@ -12,7 +12,7 @@ import {
 } from "@assay/core";
 import { decodeShard, encodeShard } from "@assay/datasets";
 import { type ManualClock, manualClock, memoryStore } from "@assay/testkit";
-import { describe, expect, jest, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import type { BatchContext } from "../src/batch-context.ts";
 import type { Clock } from "../src/clock.ts";
 import { pinBatch } from "../src/pin-batch.ts";
@@ -24,9 +24,6 @@ import { type Changed, contextOf, pin, record, submit } from "./build-batch.ts";
 import { type Befalls, faultyStore, type StoreOperation } from "./faulty-store.ts";
 import { turn, until } from "./immediate-clock.ts";
 import { type Ask, lifeOf, type Say, scriptedPool } from "./scripted-pool.ts";
-
-// chunks of 256 rows on a machine that does other things, too
-jest.setTimeout(60_000);
 
 type Memory = ReturnType<typeof memoryStore>;
 

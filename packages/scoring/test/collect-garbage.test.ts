@@ -1,13 +1,11 @@
 import { batchKey, partialPrefix, retryKey, shardKey } from "@assay/core";
 import { memoryStore } from "@assay/testkit";
-import { beforeEach, describe, expect, jest, test } from "@jest/globals";
+import { beforeEach, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { indexBatch } from "../src/batch-index.ts";
 import { type BatchGarbage, findGarbage, removeGarbage } from "../src/collect-garbage.ts";
 import { listUnplanned, type UnplannedFolder } from "../src/list-unplanned.ts";
 import { contents, records, submit } from "./build-batch.ts";
-
-jest.setTimeout(60_000);
 
 let store: ReturnType<typeof memoryStore>;
 beforeEach(() => {

@@ -9,13 +9,11 @@ import {
 } from "@assay/core";
 import type { ObjectStore } from "@assay/store";
 import { memoryStore, seeded } from "@assay/testkit";
-import { describe, expect, jest, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { appendControl, readControl } from "../src/control-log.ts";
 import { faultyStore } from "./faulty-store.ts";
 import { turn } from "./immediate-clock.ts";
-
-jest.setTimeout(60_000);
 
 const batch = "b-0000000000000000";
 const author = (id: string) => ({ id, at: "2026-01-01T00:00:00.000Z", by: "test" });

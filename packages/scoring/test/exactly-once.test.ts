@@ -190,8 +190,7 @@ function savedRows({ objects }: ReturnType<typeof memoryStore>, file: BatchFile)
       if (seen.has(key) || readPartialKey(key)?.kind !== "rows") continue;
       seen.add(key);
       const rows = decodeCheckpoint(gunzipSync(bytes), expected);
-      // records stand one a line
-      // what an engine did to a lone row is noted, and the row is asked again
+      // records stand one a line; what an engine did to a lone row is noted, and the row is asked again
       for (const { input_line, principle, status } of rows ?? [])
         if (!isEngineSide(status)) saved.add(`r${input_line - 1}|${principle}`);
     }

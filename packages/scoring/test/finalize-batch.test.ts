@@ -10,7 +10,7 @@ import {
 } from "@assay/core";
 import { decodeShard, encodeShard } from "@assay/datasets";
 import { memoryStore, seeded } from "@assay/testkit";
-import { beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { appendControl, readControl } from "../src/control-log.ts";
 import { type BatchSummary, finalizeBatch, readShards, summariseBatch } from "../src/finalize-batch.ts";
@@ -20,8 +20,6 @@ import { contextOf, never, record, records, submit } from "./build-batch.ts";
 import { faultyStore, killedAt, type StoreOperation } from "./faulty-store.ts";
 import { immediateClock, turn } from "./immediate-clock.ts";
 import { scriptedPool } from "./scripted-pool.ts";
-
-jest.setTimeout(60_000);
 
 /** A batch of three chunks whose shards all stand, not yet finalized. */
 let file: BatchFile;

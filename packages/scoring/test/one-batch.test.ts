@@ -23,8 +23,6 @@ import { wipeableQueue } from "./wipeable-queue.ts";
 
 /** Pause, cancel and weight of one batch among others in a shared queue. */
 
-jest.setTimeout(60_000);
-
 let authors = 0;
 async function control(store: ReturnType<typeof memoryStore>, file: BatchFile, change: ControlChange) {
   authors += 1;

@@ -1,7 +1,7 @@
 import { AssayError, shardKey } from "@assay/core";
 import { decodeShard, encodeShard } from "@assay/datasets";
 import { type ManualClock, manualClock, memoryStore } from "@assay/testkit";
-import { describe, expect, jest, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { emptySpool } from "../src/empty-spool.ts";
 import { pinBatch } from "../src/pin-batch.ts";
@@ -12,8 +12,6 @@ import { verifyBatch } from "../src/verify-batch.ts";
 import { contextOf, never, pin, record, submit } from "./build-batch.ts";
 import { faultyStore } from "./faulty-store.ts";
 import { scriptedPool } from "./scripted-pool.ts";
-
-jest.setTimeout(60_000);
 
 const chunks = 3;
 const rowsOfChunk = 40;

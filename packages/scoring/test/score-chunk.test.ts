@@ -1,7 +1,7 @@
 import { AssayError, type BatchFile, endKey, isAssayError, type ResultRow, shardKey, startKey } from "@assay/core";
 import { decodeShard, encodeShard } from "@assay/datasets";
 import { memoryStore } from "@assay/testkit";
-import { describe, expect, jest, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { BatchContext } from "../src/batch-context.ts";
 import { appendControl } from "../src/control-log.ts";
@@ -11,8 +11,6 @@ import { contextOf, never, record, records, submit } from "./build-batch.ts";
 import { type Befalls, faultyStore, type StoreOperation } from "./faulty-store.ts";
 import { immediateClock, until } from "./immediate-clock.ts";
 import { type Ask, type Say, scriptedPool } from "./scripted-pool.ts";
-
-jest.setTimeout(60_000);
 
 const author = { id: "p", at: "2026-01-01T00:00:00.000Z", by: "test" };
 

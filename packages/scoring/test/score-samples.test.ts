@@ -11,7 +11,7 @@ import {
 } from "@assay/core";
 import { decodeShard, encodeShard } from "@assay/datasets";
 import { memoryStore } from "@assay/testkit";
-import { beforeEach, describe, expect, jest, test } from "@jest/globals";
+import { beforeEach, describe, expect, test } from "@jest/globals";
 import { summariseBatch, summaryBytes } from "../src/finalize-batch.ts";
 import { openRowMemory } from "../src/row-memory.ts";
 import { scoreChunk } from "../src/score-chunk.ts";
@@ -21,8 +21,6 @@ import { immediateClock, until } from "./immediate-clock.ts";
 import { type Ask, type Say, scriptedPool } from "./scripted-pool.ts";
 import { startWorker } from "./start-worker.ts";
 import { wipeableQueue } from "./wipeable-queue.ts";
-
-jest.setTimeout(60_000);
 
 /** A sampled model: another probability at each draw. */
 const yes = (row: string, draw: number): number => 0.05 + ((row.charCodeAt(1) * 37 + draw * 29) % 90) / 100;

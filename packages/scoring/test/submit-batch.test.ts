@@ -11,7 +11,7 @@ import {
 } from "@assay/core";
 import { readOwnRecords } from "@assay/datasets";
 import { memoryStore, seeded } from "@assay/testkit";
-import { describe, expect, jest, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { readRows } from "../src/read-rows.ts";
 import { planBatch, stageBatch } from "../src/submit-batch.ts";
@@ -29,8 +29,6 @@ import {
 } from "./build-batch.ts";
 import { faultyStore, killed, killedAt } from "./faulty-store.ts";
 import { turn } from "./immediate-clock.ts";
-
-jest.setTimeout(60_000);
 
 const caught = (error: unknown): unknown => error;
 const text = records(70);

@@ -1,6 +1,6 @@
 import { AssayError, decodeWorkerState, readPartialKey, type WorkerState } from "@assay/core";
 import { manualClock, memoryStore } from "@assay/testkit";
-import { describe, expect, jest, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { pinBatch } from "../src/pin-batch.ts";
 import { type Seen, tellEveryMs, tellState } from "../src/tell-state.ts";
 import { pin, probing, record, submit } from "./build-batch.ts";
@@ -9,8 +9,6 @@ import { until } from "./immediate-clock.ts";
 import { scriptedPool } from "./scripted-pool.ts";
 import { startWorker } from "./start-worker.ts";
 import { wipeableQueue } from "./wipeable-queue.ts";
-
-jest.setTimeout(25_000);
 
 const at = (ms: number): string => new Date(Date.UTC(2026, 0, 1) + ms).toISOString();
 const text = `${record(0, { principles: Array.from({ length: 100 }, (_, k) => `p${k}`) })}\n`;

@@ -14,7 +14,7 @@ import {
 } from "@assay/core";
 import { decodeShard, encodeShard } from "@assay/datasets";
 import { memoryStore } from "@assay/testkit";
-import { beforeAll, beforeEach, describe, expect, jest, test } from "@jest/globals";
+import { beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { summariseBatch, summaryBytes } from "../src/finalize-batch.ts";
 import { verifyBatch } from "../src/verify-batch.ts";
 import { record, records, submit } from "./build-batch.ts";
@@ -22,8 +22,6 @@ import { faultyStore } from "./faulty-store.ts";
 import { scriptedPool } from "./scripted-pool.ts";
 import { startWorker } from "./start-worker.ts";
 import { wipeableQueue } from "./wipeable-queue.ts";
-
-jest.setTimeout(60_000);
 
 /** A finished batch of three chunks with failures of several kinds, and another one of the same shape beside it. */
 let file: BatchFile;

@@ -13,7 +13,7 @@ import {
 } from "@assay/core";
 import { decodeShard, encodeShard } from "@assay/datasets";
 import { memoryStore } from "@assay/testkit";
-import { beforeAll, beforeEach, describe, expect, jest, test } from "@jest/globals";
+import { beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { summariseBatch, summaryBytes } from "../src/finalize-batch.ts";
 import { linkRetry } from "../src/link-retry.ts";
 import { stageRetry } from "../src/stage-retry.ts";
@@ -22,8 +22,6 @@ import { never, record, records, submit } from "./build-batch.ts";
 import { type Ask, type Say, scriptedPool } from "./scripted-pool.ts";
 import { startWorker } from "./start-worker.ts";
 import { wipeableQueue } from "./wipeable-queue.ts";
-
-jest.setTimeout(60_000);
 
 let head: BatchFile;
 let children: BatchFile[];

@@ -5,11 +5,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { localStore } from "../src/local.ts";
-
-// each child compiles the packages it loads
-jest.setTimeout(60_000);
 
 const here = dirname(fileURLToPath(import.meta.url));
 let root: string;

@@ -1,7 +1,7 @@
 import { type ErrorCode, isAssayError } from "@assay/core";
 import type { ObjectStore } from "@assay/store";
 import { type S3Fault, type S3Server, startS3Server, storeContract } from "@assay/testkit";
-import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { parseS3Uri } from "../src/s3.ts";
 import { s3Over } from "./s3-over.ts";
 
@@ -9,9 +9,6 @@ const text = (bytes: Uint8Array | null): string | null => (bytes === null ? null
 const utf8 = (value: string): Uint8Array => new TextEncoder().encode(value);
 /** Short, so that a test of a hanging server takes a second or two; five times over, also on a busy machine. */
 const limits = { connectionMs: 400, socketMs: 400, requestMs: 400 };
-
-// the SDK backs off for seconds after a SlowDown
-jest.setTimeout(30_000);
 
 let server: S3Server;
 const closers: (() => void)[] = [];

@@ -3,13 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ObjectStore } from "@assay/store";
 import { memoryStore, startS3Server } from "@assay/testkit";
-import { expect, jest, test } from "@jest/globals";
+import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { localStore } from "../src/local.ts";
 import { s3Over } from "./s3-over.ts";
 import { type Operation, operation, outcome } from "./store-model.ts";
-
-jest.setTimeout(60_000);
 
 const seed = 20_261_125;
 const operations = fc.array(operation, { minLength: 1, maxLength: 40 });
