@@ -15,7 +15,7 @@ export interface FaultRow {
 const crash = "test/e2e/crash-points.test.ts";
 const kill = "test/e2e/kill.test.ts";
 const drain = "test/e2e/drain.test.ts";
-const checkpoints = "packages/scoring/test/checkpoints.test.ts";
+const markers = "packages/scoring/test/attempt-markers.test.ts";
 const worker = "packages/scoring/test/run-worker.test.ts";
 const once = "packages/scoring/test/exactly-once.test.ts";
 const bullmq = "packages/queue/test/bullmq.test.ts";
@@ -55,7 +55,7 @@ export const faultMatrix: readonly FaultRow[] = [
     [bullmq, "that is killed loses its lease to another"],
   ]),
   killed("the input was read", "nothing is charged: no row was sent", "W2 the input was read", "W2", [
-    [checkpoints, "a chunk that waits for an engine has not begun: who is killed there charges nobody"],
+    [markers, "a chunk that waits for an engine has not begun: who is killed there charges nobody"],
   ]),
   killed("the first request was sent", "the row is asked again, once", "W3 the first request was sent", "W3"),
   killed("some rows are done", "rows in a checkpoint are never asked again", "W4 some rows are done", "W4", [
@@ -80,7 +80,7 @@ export const faultMatrix: readonly FaultRow[] = [
     injected: "signals to a real worker; a lease that lapses in the adapter's tests",
     promise: "one shard; the zombie looks into the store at its first refusal",
     tests: [
-      [checkpoints, "with a younger attempt in the store: saves what has finished, stops, and the younger one goes on"],
+      [markers, "with a younger attempt in the store: saves what has finished, stops, and the younger one goes on"],
       [worker, "a lease that lapses: where nobody else has committed it goes on"],
     ],
   },
@@ -156,7 +156,7 @@ export const faultMatrix: readonly FaultRow[] = [
       [redisLoss, "FLUSHALL: a lease says once that it was refused"],
       [kill, "a killed worker, a Redis wiped twice and a cancelled batch: every row exactly once"],
       [bullmq, "refuses a Redis that may evict jobs, and names the setting"],
-      [checkpoints, "by a wiped Redis: nobody else has begun, so it goes on and commits"],
+      [markers, "by a wiped Redis: nobody else has begun, so it goes on and commits"],
     ],
   },
   {
@@ -367,7 +367,7 @@ export const faultMatrix: readonly FaultRow[] = [
         "packages/core/test/poison.test.ts",
         "a chunk of 256 rows: 256, 32, 4, 1; at most five restarts for one poison row",
       ],
-      [checkpoints, "two rows that kill: both are quarantined, no other"],
+      ["packages/scoring/test/suspect-rows.test.ts", "two rows that kill: both are quarantined, no other"],
     ],
   },
   {
