@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { cp, mkdir, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { findRedisServer } from "@assay/queue/private-redis";
 import { Redis } from "ioredis";
 import { freePort } from "./free-port.ts";
+import { killChild } from "./kill-child.ts";
 
 export interface RedisUnderTest {
   readonly port: number;
@@ -124,10 +124,7 @@ export async function startRedis(folder: string): Promise<RedisUnderTest> {
   async function kill(): Promise<void> {
     const dying = child;
     child = null;
-    if (dying === null || dying.exitCode !== null || dying.signalCode !== null) return;
-    const gone = once(dying, "exit");
-    dying.kill("SIGKILL");
-    await gone;
+    await killChild(dying);
   }
 
   await run();

@@ -8,6 +8,7 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { freePort } from "./free-port.ts";
+import { killChild } from "./kill-child.ts";
 import { startS3Gates } from "./s3-gate.ts";
 import { belowRoot, type StoreUnderTest } from "./store-under-test.ts";
 
@@ -45,10 +46,7 @@ export async function startVersitygw(folder: string, clients: readonly (() => st
   async function kill(): Promise<void> {
     const dying = child;
     child = null;
-    if (dying === null || dying.exitCode !== null || dying.signalCode !== null) return;
-    const gone = once(dying, "exit");
-    dying.kill("SIGKILL");
-    await gone;
+    await killChild(dying);
   }
 
   await start();
