@@ -144,8 +144,10 @@ async function flushed(): Promise<void> {
   console.log(
     `FLUSHALL at ${rows} committed rows in ${committed} chunks (staged in ${seconds(stagedMs)}; their shards are placeholders, which are listed and not read):`,
   );
+  const times = [flushedAt, ...asks.map(({ at: asked }) => asked).filter((asked) => asked > flushedAt)];
+  const longestGap = Math.max(...times.slice(1).map((time, i) => time - (times[i] ?? time)));
   console.log(
-    `  next row ${seconds((nextInHand?.at ?? 0) - flushedAt)} after it; first row of a chunk from the new queue after ${seconds((next?.at ?? 0) - flushedAt)} (goal 10 s)`,
+    `  next row ${seconds((nextInHand?.at ?? 0) - flushedAt)} after it (goal 10 s); first row of a chunk from the new queue after ${seconds((next?.at ?? 0) - flushedAt)}; until then never longer than ${seconds(longestGap)} without a new row`,
   );
   worker.kill("SIGKILL");
   await once(worker, "close");
