@@ -9,6 +9,10 @@ export interface DecodedShard {
   readonly columns: UserColumn[];
 }
 
+/** The library's own would take a byte order mark off a text's beginning, and mend what is no UTF-8. */
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const parsers = { stringFromBytes: (bytes: Uint8Array | undefined) => bytes && decoder.decode(bytes) };
+
 export type DecodeShard = (bytes: Uint8Array) => Promise<DecodedShard>;
 
 /**
@@ -23,7 +27,7 @@ export async function decodeShard(bytes: Uint8Array): Promise<DecodedShard> {
     const columns = userColumns(footer.schema);
     refuseOtherSchema(footer.schema, shardSchema(columns));
     const metadata = Object.fromEntries((footer.key_value_metadata ?? []).map(({ key, value }) => [key, value ?? ""]));
-    const objects = await parquetReadObjects({ file, metadata: footer });
+    const objects = await parquetReadObjects({ file, metadata: footer, parsers });
     return { rows: objects.map((object) => resultRow(object, columns)), metadata, columns };
   } catch (cause) {
     if (isAssayError(cause)) throw cause;

@@ -92,7 +92,7 @@ export function bareRow(rowIndex: number): ResultRow {
 
 const someText = fc.oneof(
   fc.string({ unit: "binary", maxLength: 24 }),
-  fc.constantFrom("", "👩‍🚀 日本", "\0", "a\nb\r\n"),
+  fc.constantFrom("", "👩‍🚀 日本", "\0", "\ufeff", "\ufeffa", "a\nb\r\n"),
 );
 const text = fc.option(someText);
 // Parquet's dictionary knows one zero only

@@ -6,6 +6,7 @@ import {
   type PlannedChunk,
   type RecordSettings,
   recordLines,
+  sha256,
 } from "@assay/core";
 import type { ReadRecords } from "@assay/datasets";
 import { createEqualRows, type EqualRows } from "./count-equal-rows.ts";
@@ -44,6 +45,7 @@ export interface WalkTally {
 
 /** Beyond so many distinct ids equal ones are no longer counted: a count is not worth gigabytes. */
 const maxCountedIds = 2_000_000;
+const longId = 64;
 
 /**
  * Reads, normalises and cuts the inputs into chunks: the one walk that both passes of `submit` make, so that they can
@@ -122,7 +124,9 @@ function countBad(tally: WalkTally, code: BadCode, field: string | undefined, fi
 
 function countId(tally: WalkTally, id: string): void {
   if (tally.ids === null) return;
-  if (tally.ids.has(id)) tally.equalIds += 1;
-  else if (tally.ids.size < maxCountedIds) tally.ids.add(id);
+  // where ids are whole prompts, they would be held a second time
+  const told = id.length > longId ? `sha256:${sha256(id)}` : id;
+  if (tally.ids.has(told)) tally.equalIds += 1;
+  else if (tally.ids.size < maxCountedIds) tally.ids.add(told);
   else tally.ids = null;
 }
