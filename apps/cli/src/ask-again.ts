@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import {
   type Asked,
   AssayError,
@@ -27,7 +26,7 @@ import {
 } from "@assay/core";
 import type { EngineFacts } from "@assay/engine";
 import { line, policyLines, signed, textLines } from "./explanation-lines.ts";
-import { type OpenedEngines, openNamedEngines } from "./open-engines.ts";
+import { type OpenedEngines, openNamedEngines, readEngineKey } from "./open-engines.ts";
 import { count, note } from "./say.ts";
 import { table } from "./table.ts";
 
@@ -177,10 +176,7 @@ async function detokenizer(origin: string, model: string, flags: AgainFlags): Pr
   // a URL may lead to the engine through a proxy's path, which its origin does not tell
   const named = flags.engine.find((url) => url !== "sim" && new URL(url).origin === origin) ?? origin;
   const base = named.replace(/\/+$/, "").replace(/\/v1$/, "");
-  const key =
-    flags.engineKeyFile === undefined
-      ? process.env.ASSAY_ENGINE_KEY || null
-      : (await readFile(flags.engineKeyFile, "utf8")).trim();
+  const key = await readEngineKey(flags.engineKeyFile);
   return async (tokens) => {
     try {
       const response = await fetch(`${base}/detokenize`, {

@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { AssayError, builtInProfiles, checkProfile, type Profile, profileByName, profileForModel } from "@assay/core";
+import { readSmallFile } from "./read-small-file.ts";
 
 /** What is asked, and of whom: the served name, the revision where the user states one, and the profile. */
 export interface ChosenModel {
@@ -39,7 +39,7 @@ export async function readProfile(nameOrFile: string): Promise<Profile> {
   if (builtIn !== null) return builtIn;
   let text: string;
   try {
-    text = await readFile(nameOrFile, "utf8");
+    text = await readSmallFile(nameOrFile);
   } catch (cause) {
     throw new AssayError("E_PROFILE", "no such profile, and no such file", {
       expected: `${profileNames()}, or a file with a profile`,

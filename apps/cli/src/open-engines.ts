@@ -1,9 +1,9 @@
-import { readFile } from "node:fs/promises";
 import { AssayError } from "@assay/core";
 import { type Engines, engineAgentOptions, openEngines } from "@assay/engine/openai";
 import { Agent } from "undici";
 import { addCrashPoints } from "./crash-points.ts";
 import type { EngineFlags } from "./flags.ts";
+import { readSmallFile } from "./read-small-file.ts";
 import { engineHook } from "./run-hook.ts";
 import { note } from "./say.ts";
 
@@ -23,7 +23,7 @@ const simulatedSlots = 64;
 export async function openNamedEngines(flags: EngineFlags, model: string | undefined): Promise<OpenedEngines> {
   if (flags.engine.length === 0)
     throw new AssayError("E_USAGE", "no engine is named", { expected: "--engine URL[,URL…], or --engine sim" });
-  const apiKey = await readKey(flags.engineKeyFile);
+  const apiKey = await readEngineKey(flags.engineKeyFile);
   if (!flags.engine.includes("sim")) return open(flags.engine, apiKey, flags, flags.engine.join(", "));
   if (flags.engine.length > 1)
     throw new AssayError("E_USAGE", "a simulated engine stands alone: its rewards never mix with real ones", {
@@ -72,11 +72,21 @@ function open(urls: readonly string[], apiKey: string | null, flags: EngineFlags
   };
 }
 
-async function readKey(file: string | undefined): Promise<string | null> {
+/** Keys by their files: one that is a pipe, such as `<(pass assay)`, can be read only once. */
+const keys = new Map<string, Promise<string>>();
+
+/** The key that engines are asked with, if any. Throws E_USAGE where the file cannot be read or holds none. */
+export async function readEngineKey(file: string | undefined): Promise<string | null> {
   if (file === undefined) return process.env.ASSAY_ENGINE_KEY || null;
+  const key = keys.get(file) ?? readKey(file);
+  keys.set(file, key);
+  return key;
+}
+
+async function readKey(file: string): Promise<string> {
   let text: string;
   try {
-    text = await readFile(file, "utf8");
+    text = await readSmallFile(file);
   } catch (cause) {
     throw new AssayError("E_USAGE", "the file with the engine's key cannot be read", {
       where: file,

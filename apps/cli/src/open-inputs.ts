@@ -1,13 +1,16 @@
-import { createReadStream, createWriteStream } from "node:fs";
-import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { constants, createReadStream, createWriteStream, openSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { basename, join, relative, resolve, sep } from "node:path";
+import { basename, join, relative, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { AssayError, inputStem, isAssayError, type RangeReader, visibleText } from "@assay/core";
-import { type ChosenInput, chooseInputs, globBase, inputKinds, isGlob, matchesGlob, pickInputs } from "@assay/datasets";
+import { AssayError, inputStem, type RangeReader, visibleText } from "@assay/core";
+import { type ChosenInput, chooseInputs, globBase, inputKinds, isGlob, pickInputs, readGlob } from "@assay/datasets";
 import type { InputSource } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
 import { fileRanges } from "@assay/store/local";
+import { findLocalInputs } from "./find-local-inputs.ts";
+import { inputError } from "./input-error.ts";
 import { openUri } from "./open-store.ts";
 
 export interface OpenedInputs {
@@ -21,8 +24,8 @@ export interface OpenedInputs {
 /**
  * Turns INPUT arguments into sources that can be read twice: files, folders (`pickInputs` of what lies below),
  * globs, s3:// objects, prefixes and globs, or - for stdin. What can be read only once (stdin, pipes) is spooled into a
- * temporary file. Hidden files of folders and globs are left out: `._x.jsonl` of a Mac is no data. Throws
- * E_INPUT_MISSING, E_DENIED, E_USAGE; E_ABORTED when the signal fires while something is spooled.
+ * temporary file. Throws E_INPUT_MISSING, E_INPUT_UNREADABLE, E_DENIED, E_USAGE; E_ABORTED when the signal fires while
+ * something is spooled.
  */
 export async function openInputs(
   inputs: readonly string[],
@@ -34,8 +37,8 @@ export async function openInputs(
   const bucketOf = openBuckets();
   for (const input of inputs) {
     if (input === "-") once.push(null);
-    else if (isRemote(input)) remote.push(...(await listRemote(input, bucketOf)));
-    else for (const path of await findLocal(input)) (path.regular ? local : once).push(path.name);
+    else if (isRemote(input)) for (const address of await listRemote(input, bucketOf)) remote.push(address);
+    else for (const { path, isPipe } of await findLocalInputs(input)) (isPipe ? once : local).push(path);
   }
   if (local.length > 0 && remote.length > 0)
     throw new AssayError("E_USAGE", "inputs lie either in S3 or on this machine, not in both", {
@@ -54,7 +57,7 @@ export async function openInputs(
   try {
     for (const [i, path] of once.entries()) {
       const file = join(spool ?? "", String(i));
-      const stream = path === null ? (options.stdin ?? process.stdin) : createReadStream(path);
+      const stream = path === null ? (options.stdin ?? process.stdin) : openPipe(path);
       await spoolTo(file, stream, path ?? "stdin", options.signal);
       sources.push(source(i === 0 ? "stdin" : `stdin-${i + 1}`, path ?? "stdin", file));
     }
@@ -77,45 +80,6 @@ function isRemote(input: string): boolean {
   return /^s3:\/\//i.test(input);
 }
 
-/** Absolute paths that an argument means. A name that exists is that file, whatever characters it has. */
-async function findLocal(input: string): Promise<{ name: string; regular: boolean }[]> {
-  const path = resolve(input);
-  const found = await stat(path).catch(missingIsNull(input));
-  if (found?.isDirectory() === true) {
-    const files = await filesBelow(path, input);
-    return orMissing(pickInputs(files), input, `in this folder ${inputKinds}`);
-  }
-  if (found !== null) return [{ name: path, regular: found.isFile() }];
-  if (isGlob(input)) {
-    const pattern = path.split(sep).join("/");
-    const files = await filesBelow(globBase(pattern) || "/", input);
-    const matching = files.filter((file) => matchesGlob(file.split(sep).join("/"), pattern));
-    return orMissing(matching, input, "files that match this pattern");
-  }
-  throw new AssayError("E_INPUT_MISSING", "this input does not exist", { where: input });
-}
-
-function orMissing(files: string[], input: string, expected: string): { name: string; regular: boolean }[] {
-  if (files.length === 0)
-    throw new AssayError("E_INPUT_MISSING", "no input file was found", { where: input, expected });
-  return files.map((name) => ({ name, regular: true }));
-}
-
-/** All files below a folder. Links to files are followed (caches of data sets are made of them), links to folders not. */
-async function filesBelow(folder: string, input: string): Promise<string[]> {
-  const entries = (await readdir(folder, { withFileTypes: true }).catch(missingIsNull(input))) ?? [];
-  const found: string[] = [];
-  for (const entry of entries) {
-    if (entry.name.startsWith(".")) continue;
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) found.push(...(await filesBelow(path, input)));
-    else if (entry.isFile()) found.push(path);
-    else if (entry.isSymbolicLink() && (await stat(path).catch(missingIsNull(path)))?.isFile() === true)
-      found.push(path);
-  }
-  return found;
-}
-
 type BucketOf = (bucket: string) => Promise<ObjectStore>;
 
 /** One client a bucket, however many objects are read from it. */
@@ -129,14 +93,14 @@ function openBuckets(): BucketOf {
 }
 
 async function listRemote(input: string, bucketOf: BucketOf): Promise<string[]> {
-  const [, bucket = "", key = ""] = /^s3:\/\/([^/]+)\/?(.*)$/i.exec(input) ?? [];
+  const [, bucket = "", key = ""] = /^s3:\/\/([^/]+)\/?(.*)$/is.exec(input) ?? [];
   const store = await bucketOf(bucket);
   const address = (found: string): string => `s3://${bucket}/${found}`;
   if (!isGlob(key) && key !== "" && !key.endsWith("/") && (await store.head(key)) !== null) return [address(key)];
   const base = isGlob(key) ? globBase(key) : key.replace(/\/+$/, "");
   const below: string[] = [];
   for await (const { key: name } of store.list(base === "" ? "" : `${base}/`)) below.push(name);
-  const found = (isGlob(key) ? below.filter((name) => matchesGlob(name, key)) : pickInputs(below)).map(address);
+  const found = (isGlob(key) ? below.filter(readGlob(key).matches) : pickInputs(below)).map(address);
   if (found.length === 0) {
     throw new AssayError("E_INPUT_MISSING", "no input object was found", {
       where: input,
@@ -147,10 +111,10 @@ async function listRemote(input: string, bucketOf: BucketOf): Promise<string[]> 
 }
 
 function remoteSource(address: string, input: string, bucketOf: BucketOf): InputSource {
-  const [, bucket = "", key = ""] = /^s3:\/\/([^/]+)\/(.*)$/i.exec(address) ?? [];
+  const [, bucket = "", key = ""] = /^s3:\/\/([^/]+)\/(.*)$/is.exec(address) ?? [];
   return {
     input,
-    where: address,
+    where: visibleText(address),
     async open() {
       const stream = await (await bucketOf(bucket)).read(key);
       if (stream === null) throw gone(address);
@@ -166,10 +130,11 @@ function remoteSource(address: string, input: string, bucketOf: BucketOf): Input
 
 function localSource(path: string, input: string): InputSource {
   const near = relative(process.cwd(), path);
-  return source(input, visibleText(near.startsWith("..") ? path : near), path);
+  return source(input, near.startsWith("..") ? path : near, path);
 }
 
-function source(input: string, where: string, file: string): InputSource {
+function source(input: string, name: string, file: string): InputSource {
+  const where = visibleText(name);
   return { input, where, open: async () => readFrom(file, where), ranges: () => rangesOf(file, where) };
 }
 
@@ -186,6 +151,16 @@ async function* readFrom(file: string, where: string): AsyncGenerator<Uint8Array
     yield* createReadStream(file, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Uint8Array>;
   } catch (cause) {
     throw inputError(cause, where);
+  }
+}
+
+/** Opened without waiting for a writer, since no signal ends a wait inside of open(): what is waited for is its text. */
+function openPipe(path: string): NodeJS.ReadableStream {
+  try {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    return new Socket({ fd, readable: true, writable: false });
+  } catch (cause) {
+    throw inputError(cause, path);
   }
 }
 
@@ -211,23 +186,6 @@ async function spoolTo(
   }
 }
 
-function missingIsNull(where: string): (error: unknown) => null {
-  return (error) => {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return null;
-    throw inputError(error, where);
-  };
-}
-
-function gone(where: string, cause?: unknown): AssayError {
-  return new AssayError("E_INPUT_MISSING", "this input is gone", { where, cause });
-}
-
-function inputError(cause: unknown, where: string): AssayError {
-  if (isAssayError(cause)) return cause;
-  const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
-  if (code === "ENOENT") return gone(where, cause);
-  if (code === "EACCES" || code === "EPERM")
-    return new AssayError("E_DENIED", "this input may not be read", { where, got: code, cause });
-  return new AssayError("E_INPUT_UNREADABLE", "this input cannot be read on", { where, got: code, cause });
+function gone(where: string): AssayError {
+  return new AssayError("E_INPUT_MISSING", "this input is gone", { where });
 }

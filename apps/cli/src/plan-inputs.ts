@@ -1,10 +1,18 @@
 import { AssayError, type BatchFile, isAssayError } from "@assay/core";
 import { type ReadRecords, recordReader } from "@assay/datasets";
-import { chooseReuse, findScoredInputs, type PlannedBatch, planBatch, type SubmitSettings } from "@assay/scoring";
+import {
+  chooseReuse,
+  findScoredInputs,
+  type PlannedBatch,
+  planBatch,
+  type SubmitSettings,
+  type WalkTally,
+} from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
 import { chooseInputFormat, type InputFormat } from "./choose-input-format.ts";
 import type { ChosenModel } from "./choose-profile.ts";
 import type { PlanFlags } from "./flags.ts";
+import { printable } from "./histogram.ts";
 import type { OpenedInputs } from "./open-inputs.ts";
 import { showProgress } from "./progress.ts";
 import { readRecipe } from "./read-recipe.ts";
@@ -75,17 +83,25 @@ export function noteOddities({ planned, format }: PlannedInputs): void {
   if (sample !== null) note(`a sample: ${count(sample.chosen.size)} of ${counted(sample.of, "record")}`);
   for (const [text, times] of tally.notes) note(`${counted(times, "record")}: ${text}`);
   for (const [kind, { count: times, first, field }] of tally.bad) {
-    const named = field === undefined ? "" : ` (${field})`;
+    const named = field === undefined ? "" : ` (${printable(field, 60)})`;
     note(`${counted(times, "bad record")}: ${kind}${named}, first at ${first}; kept as bad_input`);
   }
   if (file.counts.equal_ids > 0) note(`${counted(file.counts.equal_ids, "record")} with an id that came before`);
   for (const { input, torn } of file.inputs) {
-    if (torn > 0) note(`${input}: the last line is not whole and was left out`);
+    if (torn > 0) note(`${printable(input, 120)}: the last line is not whole and was left out`);
   }
-  if (tally.leftOut.size > 0) {
-    const names = [...tally.leftOut].map(([name, times]) => `${name} (${count(times)})`).join(", ");
-    note(`fields not carried along, being long or nested: ${names}; --carry-all takes them`);
-  }
+  if (tally.leftOut.size > 0)
+    note(`fields not carried along, being long or nested: ${leftOutNames(tally)}; --carry-all takes them`);
+}
+
+/** More names say less; a data set may have one for each record. */
+const mostNames = 20;
+
+/** "votes (1,204), raw (3)", the most frequent first. */
+export function leftOutNames({ leftOut }: WalkTally): string {
+  const byTimes = [...leftOut].sort(([, a], [, b]) => b - a);
+  const names = byTimes.slice(0, mostNames).map(([name, times]) => `${printable(name, 40)} (${count(times)})`);
+  return `${names.join(", ")}${leftOut.size > mostNames ? ` and ${count(leftOut.size - mostNames)} more` : ""}`;
 }
 
 /** Tells a person who pays for a new batch what an earlier one of the root has scored already. */

@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { AssayError, type Recipe, recipeSchema } from "@assay/core";
+import { readSmallFile } from "./read-small-file.ts";
 
 /** The recipe of `--recipe FILE`, null without the flag. Throws E_INPUT_MISSING, E_USAGE with the field that is wrong. */
 export async function readRecipe(path: string | undefined): Promise<Recipe | null> {
   if (path === undefined) return null;
-  const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
+  const text = await readSmallFile(path).catch((cause: NodeJS.ErrnoException) => {
     const code = cause.code ?? String(cause);
     throw new AssayError("E_INPUT_MISSING", "this recipe cannot be read", { where: path, got: code, cause });
   });

@@ -1,18 +1,23 @@
 import { writeSync } from "node:fs";
-import { styleText } from "node:util";
+import { visibleText } from "@assay/core";
 
-/** Where words go: results to stdout, all else to stderr, so that `assay submit … | xargs` sees only the name. */
+/**
+ * Where words go: results to stdout, all else to stderr, so that `assay submit … | xargs` sees only the name. Names of
+ * files and texts of users may hold anything: a terminal obeys none of it. Programs get results as they are.
+ */
 
 export function result(text: string): void {
-  aroundLine(() => write("stdout", `${text}\n`));
+  const isSeen = process.stdout.isTTY === true && !files.has("stdout");
+  aroundLine(() => write("stdout", `${isSeen ? text.replace(/[^\n\t]+/g, visibleText) : text}\n`));
 }
 
 export function resultJson(value: unknown): void {
   result(JSON.stringify(value));
 }
 
+/** One line; a name with a newline in it does not become two. */
 export function note(text: string): void {
-  writeNote(text);
+  writeNote(visibleText(text));
 }
 
 let writeNote = (text: string): void => aroundLine(() => write("stderr", `${text}\n`));
@@ -73,12 +78,6 @@ function aroundLine(tell: () => void): void {
   process.stderr.write("\r\x1b[K");
   tell();
   process.stderr.write(line);
-}
-
-const coloured = process.stderr.isTTY === true && process.env.NO_COLOR === undefined;
-
-export function dim(text: string): string {
-  return coloured ? styleText("dim", text) : text;
 }
 
 export function count(n: number): string {

@@ -77,7 +77,7 @@ describe("inputs", () => {
     await mkdir(join(folder, "snapshot"));
     await symlink("../blobs/abc", join(folder, "snapshot/train.jsonl"));
     await symlink("../snapshot", join(folder, "snapshot/loop"));
-    await symlink("nowhere", join(folder, "snapshot/dead.jsonl"));
+    await symlink("nowhere", join(folder, "snapshot/notes.txt"));
     const opened = await openInputs([join(folder, "snapshot")]);
     expect(opened.sources.map(({ input }) => input)).toEqual(["train.jsonl"]);
     expect(await text(opened.sources[0])).toBe("linked");

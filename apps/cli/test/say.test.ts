@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { count, counted, duration } from "../src/say.ts";
+import { count, counted, duration, note, noteInto, result } from "../src/say.ts";
 
 describe("durations", () => {
   test.each([
@@ -27,4 +27,26 @@ test("counts have separators whatever the machine's language, and their noun its
   expect(counted(1, "row")).toBe("1 row");
   expect(counted(0, "row")).toBe("0 rows");
   expect(counted(2_000, "chunk")).toBe("2,000 chunks");
+});
+
+test("a terminal obeys no name: a note is one line, a result on a terminal has lines and tabs and nothing else", () => {
+  const name = "a\u001b[31m\rb\u202ec\u009bd";
+  const shown = "a\\u001b[31m\\u000db\\u202ec\\u009bd";
+  const notes: string[] = [];
+  noteInto((text) => notes.push(text));
+  note(`${name}\nforged: all is well`);
+  expect(notes).toEqual([`${shown}\\u000aforged: all is well`]);
+
+  const { isTTY, write } = process.stdout;
+  const written: unknown[] = [];
+  process.stdout.write = ((text: unknown) => written.push(text) > 0) as typeof write;
+  try {
+    for (const seen of [true, false]) {
+      process.stdout.isTTY = seen;
+      result(`${name}\tx\ny`);
+    }
+  } finally {
+    Object.assign(process.stdout, { isTTY, write });
+  }
+  expect(written).toEqual([`${shown}\tx\ny\n`, `${name}\tx\ny\n`]);
 });

@@ -1,19 +1,12 @@
 export { chooseFormat } from "./choose-format.ts";
-export {
-  type ChosenInput,
-  chooseInputs,
-  globBase,
-  inputKinds,
-  isGlob,
-  matchesGlob,
-  pickInputs,
-} from "./choose-inputs.ts";
+export { type ChosenInput, chooseInputs, inputKinds, pickInputs } from "./choose-inputs.ts";
 export { type CardFacts, dataSetCard } from "./data-set-card.ts";
 export { type DecodeKeys, decodeKeys } from "./decode-keys.ts";
 export { type DecodedShard, type DecodeShard, decodeShard } from "./decode-shard.ts";
 export { importerByName } from "./detect-format.ts";
 export { type EncodeShard, encodeShard } from "./encode-shard.ts";
 export { type ByteSink, type ExportOptions, type ExportRow, exportFormats } from "./export-row.ts";
+export { type Glob, globBase, isGlob, readGlob } from "./glob.ts";
 export { createGroupStatistics, type GroupRow, type GroupStatistics } from "./group-table.ts";
 export type { Importer } from "./importer.ts";
 export { importers } from "./importers.ts";

@@ -67,7 +67,8 @@ export async function writeGroups(
     await send();
   };
   for await (const piece of pieces) {
-    group.push(...piece);
+    // not as arguments of one call: a record may have more responses than a call takes
+    for (const row of piece) group.push(row);
     if (group.length >= groupRows) await flush();
   }
   await flush();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { chooseInputs, globBase, isGlob, matchesGlob, pickInputs } from "../src/choose-inputs.ts";
+import { chooseInputs, pickInputs } from "../src/choose-inputs.ts";
 
 const seed = 20_261_125;
 
@@ -56,67 +56,7 @@ describe("choose-inputs: labels", () => {
   });
 });
 
-describe("choose-inputs: patterns", () => {
-  test.each<[string, string[], string[]]>([
-    ["a.jsonl", ["a.jsonl"], ["aXjsonl", "b/a.jsonl", "a.jsonl.gz"]],
-    ["*.jsonl", ["a.jsonl", ".jsonl", "a b.jsonl"], ["x/a.jsonl", "a.jsonl.gz"]],
-    ["a?.jsonl", ["ab.jsonl", "a\u{1f600}.jsonl"], ["a.jsonl", "abc.jsonl", "a/.jsonl"]],
-    ["/d/**/*.jsonl", ["/d/a.jsonl", "/d/x/a.jsonl", "/d/x/y/a.jsonl"], ["/e/a.jsonl", "/d/a.txt"]],
-    ["**/a.jsonl", ["a.jsonl", "x/y/a.jsonl"], ["xa.jsonl"]],
-    ["/d/**", ["/d/a", "/d/x/y"], ["/e/a"]],
-    ["/d/*/a", ["/d/x/a"], ["/d/a", "/d/x/y/a"]],
-    ["[abc].jsonl", ["a.jsonl"], ["d.jsonl", "ab.jsonl"]],
-    ["[a-c]1", ["b1"], ["d1", "-1"]],
-    ["[!ab]1", ["c1"], ["a1", "/1"]],
-    ["[^ab]1", ["c1"], ["a1", "/1"]],
-    ["d[!x]a", ["dya"], ["d/a", "dxa"]],
-    ["[+-9]1", ["51", ".1"], ["/1"]],
-    ["[!]", ["!"], ["a", ""]],
-    ["a[z-a]b", [], ["azb", "a-b", "aab"]],
-    ["a[1", ["a[1"], ["a1"]],
-    ["a(1)+{2}|$^.b\\c", ["a(1)+{2}|$^.b\\c"], ["a11"]],
-    ["[\\]1", ["\\1"], ["1"]],
-  ])("%s", (pattern, matching, others) => {
-    expect(matching.filter((path) => !matchesGlob(path, pattern))).toEqual([]);
-    expect(others.filter((path) => matchesGlob(path, pattern))).toEqual([]);
-  });
-
-  test(`a path without wildcards matches itself alone (seed ${seed})`, () => {
-    const literal = fc.string({ unit: "grapheme" }).filter((text) => !isGlob(text));
-    fc.assert(
-      fc.property(literal, literal, (a, b) => {
-        expect(matchesGlob(a, a)).toBe(true);
-        expect(matchesGlob(b, a)).toBe(a === b);
-      }),
-      { seed, numRuns: 1_000 },
-    );
-  });
-
-  test(`any text is a pattern: it matches or it does not (seed ${seed})`, () => {
-    const text = fc
-      .array(fc.constantFrom("*", "?", "[", "]", "!", "^", "-", "\\", "a", "z", "/", "."), { maxLength: 8 })
-      .map((parts) => parts.join(""));
-    fc.assert(
-      fc.property(text, text, (path, pattern) => {
-        expect(typeof matchesGlob(path, pattern)).toBe("boolean");
-      }),
-      { seed, numRuns: 2_000 },
-    );
-  });
-
-  test.each([
-    ["/d/x/*.jsonl", "/d/x"],
-    ["/d/**/a.jsonl", "/d"],
-    ["/d*/a.jsonl", "/"],
-    ["/*.jsonl", "/"],
-    ["*.jsonl", ""],
-    ["d/?/x", "d"],
-    ["/d/a.jsonl", "/d"],
-    ["/d/[ab]/c*", "/d"],
-  ])("a walk for %s begins at %j", (pattern, base) => {
-    expect(globBase(pattern)).toBe(base);
-  });
-
+describe("choose-inputs: folders", () => {
   test.each<[string, string[], string[]]>([
     [
       "JSON Lines, packed or not",

@@ -7,7 +7,7 @@ import type { JsonFlag, PlanFlags, RootFlags } from "../flags.ts";
 import { printable } from "../histogram.ts";
 import { openInputs } from "../open-inputs.ts";
 import { openStore } from "../open-store.ts";
-import { type PlannedInputs, planInputs } from "../plan-inputs.ts";
+import { leftOutNames, type PlannedInputs, planInputs } from "../plan-inputs.ts";
 import { readState } from "../read-state.ts";
 import { count, counted, duration, result, resultJson, sizeText } from "../say.ts";
 
@@ -110,8 +110,7 @@ function sampleText({ chosen, of }: Sample, drawn: { readonly seed: number } | u
 
 function leftOut(tally: WalkTally): string {
   if (tally.leftOut.size === 0) return "no field";
-  const names = [...tally.leftOut].map(([name, times]) => `${printable(name, 40)} (${count(times)})`);
-  return `${names.join(", ")}; being long or nested: --carry-all takes them`;
+  return `${leftOutNames(tally)}; being long or nested: --carry-all takes them`;
 }
 
 /** Every parameter that is sent, since a server fills gaps from its checkpoint. */

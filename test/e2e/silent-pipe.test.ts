@@ -1,0 +1,24 @@
+import { execFile } from "node:child_process";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { exitCode } from "@assay/core";
+import { expect, test } from "@jest/globals";
+import { startAssay } from "./run-assay.ts";
+import { tempFolder } from "./temp-folder.ts";
+
+test("a submit whose input is a pipe into which nobody writes ends with the signal", async () => {
+  const folder = await tempFolder();
+  const pipe = join(folder, "pipe");
+  await promisify(execFile)("mkfifo", [pipe]);
+  const { child, ended } = startAssay(["submit", pipe, "--root", join(folder, "root"), "--model", "simulator"]);
+  const tooSoon = ended.then(({ stderr }) => {
+    throw new Error(`it ended before it read: ${stderr}`);
+  });
+  // this resolves once the other end is open
+  const writer = await Promise.race([open(pipe, "w"), tooSoon]);
+  child.kill("SIGINT");
+  const { code, stderr } = await ended;
+  await writer.close();
+  expect({ code, stderr }).toEqual({ code: exitCode.notFinished, stderr: expect.stringContaining("E_ABORTED") });
+}, 60_000);
