@@ -81,11 +81,11 @@ async function scoreAgain(): Promise<void> {
 async function workerKilled(): Promise<void> {
   const root = join(folder, "shared");
   const input = join(folder, "shared.jsonl");
-  // the long record is one chunk: who dies holds all of it
+  // the long record is one chunk of 100 rows: who dies holds all of it, and one row at a time keeps it for 20 s
   await writeFile(input, makeInput(2, 0).text);
   const at = ["--root", root, "--redis", `redis://127.0.0.1:${redis.port}`];
   await run(["submit", input, ...at, "--model", "simulator"]);
-  const work = ["worker", ...at, "--engine", gate.url, "--in-flight", "4", "--model", "simulator"];
+  const work = ["worker", ...at, "--engine", gate.url, "--in-flight", "1", "--model", "simulator"];
   const before = asks.length;
   const first = start(work);
   await until(() => asks.length >= before + 10);
@@ -187,5 +187,7 @@ async function run(args: readonly string[]): Promise<string> {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10));
+  for (const end = Date.now() + 300_000; !condition(); await new Promise((resolve) => setTimeout(resolve, 10))) {
+    if (Date.now() > end) throw new Error(`recovery.bench: 5 minutes without ${condition}`);
+  }
 }
