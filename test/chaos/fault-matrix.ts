@@ -28,9 +28,11 @@ const scoreRow = "packages/scoring/test/score-row.test.ts";
 const pool = "packages/engine/test/engine-pool.test.ts";
 const client = "packages/engine/test/engine-client.test.ts";
 const submit = "packages/scoring/test/submit-batch.test.ts";
-const jsonl = "packages/datasets/test/read-jsonl.test.ts";
+const jsonlMemory = "packages/datasets/test/read-jsonl-memory.test.ts";
+const jsonlUnreadable = "packages/datasets/test/read-jsonl-unreadable.test.ts";
 const parquet = "packages/datasets/test/read-parquet.test.ts";
 const normalise = "packages/core/test/normalise-record.test.ts";
+const carried = "packages/core/test/normalise-carried.test.ts";
 const foreign = "test/e2e/foreign-errors.test.ts";
 const unwell = "test/e2e/redis-unwell.test.ts";
 const builds = "test/e2e/two-builds.test.ts";
@@ -353,7 +355,7 @@ export const faultMatrix: readonly FaultRow[] = [
         "a 16,000-token row with log-probabilities is answered whole",
       ],
       [client, "is sent once more with the budget that fits behind its prompt, as the server counts it"],
-      [jsonl, "an over-long line is not held: 200 MB of it are read on, and the next record is there"],
+      [jsonlMemory, "an over-long line is not held: 200 MB of it are read on, and the next record is there"],
     ],
   },
   {
@@ -405,7 +407,7 @@ export const faultMatrix: readonly FaultRow[] = [
     injected: "fixtures, cut and flipped bytes",
     promise: "an error that names file and place",
     tests: [
-      [jsonl, "a second member that is cut is no end of the file"],
+      [jsonlUnreadable, "a second member that is cut is no end of the file"],
       [parquet, "no rows are no records, and an input of ours is told by its first bytes, whatever its name"],
       ["packages/datasets/test/open-decoder.test.ts", "a decode that spins is ended by the limit"],
       ["packages/datasets/test/hostile-bytes.test.ts", "are records in their order and at their places, or a code"],
@@ -431,7 +433,7 @@ export const faultMatrix: readonly FaultRow[] = [
     promise: "a record whose lines can be stored, or a code; no silent change of text",
     tests: [
       [normalise, "is a record whose lines can be stored, or a code"],
-      [normalise, "a field named __proto__ is data like any other, at any depth"],
+      [carried, "a field named __proto__ is data like any other, at any depth"],
       [submit, "what is staged is the input, whatever the records"],
     ],
   },
@@ -442,7 +444,7 @@ export const faultMatrix: readonly FaultRow[] = [
     promise: "flat memory, a code for nothing",
     tests: [
       [submit, "an input without a record is E_INPUT_EMPTY: %j"],
-      [jsonl, "plain: 200 MB are asked for one read at a time"],
+      [jsonlMemory, "plain: 200 MB are asked for one read at a time"],
       ["packages/datasets/test/bombs.test.ts", "%s without an end is read to the limit, and no further"],
       [
         "packages/core/test/plan-batch-limit.test.ts",

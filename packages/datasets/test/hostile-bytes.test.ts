@@ -5,27 +5,16 @@ import { csv } from "../src/importers/csv.ts";
 import { records } from "../src/importers/records.ts";
 import { recordReader } from "../src/read-records.ts";
 import { hostileBytes, packings } from "./hostile-bytes.ts";
-import { inputOf, type Told } from "./input-of.ts";
+import { inputOf, type Told, tellToEnd } from "./input-of.ts";
 
 /** Whatever bytes come in: records with their places, or E_INPUT_UNREADABLE that names the file; nothing else, and an end. */
 
 const seed = 20_261_126;
 
 /** What was told until the end, and the error that was one. */
-async function ends(bytes: Uint8Array, name: string, partBytes: number): Promise<{ told: Told; error: unknown }> {
+function ends(bytes: Uint8Array, name: string, partBytes: number): Promise<{ told: Told; error: unknown }> {
   const reader = recordReader(name.includes(".csv") ? csv : records, { detected: false, columns: [], map: {} });
-  const told: Told = { records: [], blank: 0, torn: 0, bytes: 0 };
-  try {
-    for await (const read of reader(inputOf(bytes, partBytes), { where: `in/${name}`, input: name })) {
-      told.records.push(...read.records);
-      told.blank += read.blank;
-      told.torn += read.torn;
-      told.bytes += read.bytes;
-    }
-  } catch (error) {
-    return { told, error };
-  }
-  return { told, error: null };
+  return tellToEnd(reader(inputOf(bytes, partBytes), { where: `in/${name}`, input: name }));
 }
 
 describe.each(["a.jsonl", "a.json", "a.csv"])("any bytes named %s", (name) => {
