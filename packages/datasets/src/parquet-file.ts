@@ -1,6 +1,6 @@
-import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import { columnData } from "./encode-shard.ts";
 import { type ByteSink, type ExportOptions, type ExportRow, rewardOf } from "./export-row.ts";
+import { parquetSink } from "./parquet-sink.ts";
 import { shardSchema } from "./shard-schema.ts";
 
 /** Rows of a Parquet group: scores alone are small; texts are held in memory until their group is full. */
@@ -20,16 +20,14 @@ export interface ParquetFile {
 /** The shard's columns with the shard's types, then prompt and response where asked for. Memory: one row group. */
 export function openParquetFile(options: Pick<ExportOptions, "text" | "columns">, sink: ByteSink): ParquetFile {
   const extra = options.text ? ["prompt", "response"] : [];
-  const writer = new ByteWriter();
-  const parquet = new ParquetWriter({ writer, schema: shardSchema(options.columns, extra), createdBy: "assay" });
+  const parquet = parquetSink(shardSchema(options.columns, extra), sink);
   const most = options.text ? groupRows.text : groupRows.scores;
   let rows = 0;
-  let bytes = 0;
   let group: ExportRow[] = [];
 
   return {
     get bytes() {
-      return bytes;
+      return parquet.bytes;
     },
     get isAtGroup() {
       return group.length === 0;
@@ -41,7 +39,6 @@ export function openParquetFile(options: Pick<ExportOptions, "text" | "columns">
     async close() {
       await flush();
       await parquet.finish();
-      await send();
       return rows;
     },
   };
@@ -54,26 +51,13 @@ export function openParquetFile(options: Pick<ExportOptions, "text" | "columns">
           { name: "response", data: group.map(({ response }) => response) },
         ]
       : [];
-    await parquet.write({
-      columnData: [
-        ...columnData(
-          group.map(({ row }) => row),
-          options.columns,
-        ).map((column) => (column.name === "reward" ? { ...column, data: group.map(rewardOf) } : column)),
-        ...texts,
-      ],
-      rowGroupSize: group.length,
-    });
-    rows += group.length;
+    const scores = columnData(
+      group.map(({ row }) => row),
+      options.columns,
+    ).map((column) => (column.name === "reward" ? { ...column, data: group.map(rewardOf) } : column));
+    const { length } = group;
+    rows += length;
     group = [];
-    await send();
-  }
-
-  async function send(): Promise<void> {
-    const part = writer.getBytes().slice();
-    // the writer counts offsets apart from its buffer, which is free again
-    writer.index = 0;
-    bytes += part.length;
-    await sink.write(part);
+    await parquet.writeGroup([...scores, ...texts], length);
   }
 }

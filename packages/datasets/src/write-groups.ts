@@ -1,6 +1,6 @@
-import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import type { ByteSink, ExportOptions } from "./export-row.ts";
 import type { GroupRow } from "./group-table.ts";
+import { parquetSink } from "./parquet-sink.ts";
 import { element, type Leaf } from "./shard-schema.ts";
 import { createTextLines } from "./text-lines.ts";
 
@@ -41,30 +41,22 @@ export async function writeGroups(
     await sink.write(encoder.encode(lines.end()));
     return rows;
   }
-  const writer = new ByteWriter();
   const schema = [
     { name: "root", num_children: columns.length },
     ...columns.map(([name, leaf]) => element(name, leaf)),
   ];
-  const parquet = new ParquetWriter({ writer, schema, createdBy: "assay" });
-  const send = async (): Promise<void> => {
-    const bytes = writer.getBytes().slice();
-    // the writer counts offsets apart from its buffer, which is free again
-    writer.index = 0;
-    await sink.write(bytes);
-  };
+  const parquet = parquetSink(schema, sink);
   let group: GroupRow[] = [];
   const flush = async (): Promise<void> => {
     if (group.length === 0) return;
     const data = (name: keyof GroupRow, leaf: Leaf): unknown[] =>
       group.map((row) => (leaf.type === "INT64" ? BigInt(row[name] ?? 0) : row[name]));
-    await parquet.write({
-      columnData: columns.map(([name, leaf]) => ({ name, data: data(name, leaf) })),
-      rowGroupSize: group.length,
-    });
+    await parquet.writeGroup(
+      columns.map(([name, leaf]) => ({ name, data: data(name, leaf) })),
+      group.length,
+    );
     rows += group.length;
     group = [];
-    await send();
   };
   for await (const piece of pieces) {
     // not as arguments of one call: a record may have more responses than a call takes
@@ -73,6 +65,5 @@ export async function writeGroups(
   }
   await flush();
   await parquet.finish();
-  await send();
   return rows;
 }
