@@ -31,6 +31,21 @@ export async function openNamedQueue(url: string, rootId: string, model: string)
   return queueOn(await findRedis(redisOptions(rootId, url)), rootId, model);
 }
 
+/** Works on that queue and closes it. Throws what opening it and `work` throw. */
+export async function withNamedQueue(
+  url: string,
+  rootId: string,
+  model: string,
+  work: (queue: JobQueue) => Promise<unknown>,
+): Promise<void> {
+  const opened = await openNamedQueue(url, rootId, model);
+  try {
+    await work(opened.queue);
+  } finally {
+    await opened.close();
+  }
+}
+
 /**
  * For `score` and `demo`: the named Redis, else a private one, else a queue in this process, saying so (DESIGN 7).
  * The private one is ended by close() when nobody else uses it.

@@ -2,7 +2,7 @@ import { AssayError, type BatchFile, isAssayError } from "@assay/core";
 import { reconcileBatch } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
 import type { RedisFlags } from "./flags.ts";
-import { namedRedis, openNamedQueue } from "./open-queue.ts";
+import { namedRedis, withNamedQueue } from "./open-queue.ts";
 import { note } from "./say.ts";
 
 /**
@@ -22,13 +22,10 @@ export async function queueBatch(
     return;
   }
   try {
-    const opened = await openNamedQueue(url, rootId, file.model);
-    try {
-      await reconcileBatch(store, opened.queue, file);
-      await opened.queue.nudge(file.batch);
-    } finally {
-      await opened.close();
-    }
+    await withNamedQueue(url, rootId, file.model, async (queue) => {
+      await reconcileBatch(store, queue, file);
+      await queue.nudge(file.batch);
+    });
   } catch (error) {
     if (!isAssayError(error, "E_REDIS_UNAVAILABLE")) throw error;
     throw new AssayError("E_REDIS_UNAVAILABLE", "the batch is staged, and Redis does not answer", {

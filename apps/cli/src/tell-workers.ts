@@ -4,7 +4,7 @@ import type { JobQueue } from "@assay/queue";
 import { readRootId } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
 import type { RedisFlags } from "./flags.ts";
-import { namedRedis, openNamedQueue } from "./open-queue.ts";
+import { namedRedis, withNamedQueue } from "./open-queue.ts";
 import { note } from "./say.ts";
 
 /**
@@ -21,12 +21,7 @@ export async function tellWorkers(
   const rootId = await readRootId(store);
   if (url === undefined || rootId === null) return;
   try {
-    const opened = await openNamedQueue(url, rootId, file.model);
-    try {
-      await work(opened.queue);
-    } finally {
-      await opened.close();
-    }
+    await withNamedQueue(url, rootId, file.model, work);
   } catch (error) {
     if (!isAssayError(error, "E_REDIS_UNAVAILABLE")) throw error;
     note(

@@ -16,6 +16,7 @@ import { runHere } from "../src/open-worker.ts";
 import { planInputs } from "../src/plan-inputs.ts";
 import { program } from "../src/program.ts";
 import { stagePlan } from "../src/stage-plan.ts";
+import { untypedFlags } from "./plan-flags.ts";
 
 /** The verb as it is typed, on a batch that a simulated engine has scored into a local root. */
 
@@ -24,19 +25,7 @@ const records = [
   { id: "two", prompt: "What is 2+2?", response: "<think>hm</think>It is 4. <|im_end|>", principle: "correctness" },
   { id: "3", prompt: "What is 3+3?", response: "<think>six", principle: "correctness" },
 ];
-const keep: PlanFlags = {
-  principle: [],
-  reuse: [],
-  set: [],
-  map: [],
-  carry: [],
-  tag: [],
-  stripReasoning: "auto",
-  specials: "neutralise",
-  maxBad: 1,
-  maxFailed: 1,
-  keepReasoning: "failed",
-};
+const keep: PlanFlags = { ...untypedFlags, stripReasoning: "auto", maxBad: 1, maxFailed: 1 };
 
 let folder = "";
 let root = "";

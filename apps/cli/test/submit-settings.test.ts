@@ -3,19 +3,8 @@ import { importerByName } from "@assay/datasets";
 import { describe, expect, test } from "@jest/globals";
 import type { PlanFlags } from "../src/flags.ts";
 import { pairs, submitSettings } from "../src/submit-settings.ts";
+import { untypedFlags as flags } from "./plan-flags.ts";
 
-const flags: PlanFlags = {
-  principle: [],
-  reuse: [],
-  set: [],
-  map: [],
-  carry: [],
-  tag: [],
-  specials: "neutralise",
-  maxBad: 0.01,
-  maxFailed: 0.05,
-  keepReasoning: "failed",
-};
 const made = { readable: "rollouts", software: "1.2.3", createdAt: "2026-01-02T03:04:05.000Z" };
 
 function settings(changed: Partial<PlanFlags>, format = "records") {
