@@ -28,6 +28,7 @@ const scoreRow = "packages/scoring/test/score-row.test.ts";
 const pool = "packages/engine/test/engine-pool.test.ts";
 const client = "packages/engine/test/engine-client.test.ts";
 const submit = "packages/scoring/test/submit-batch.test.ts";
+const wrongNames = "packages/datasets/test/wrong-names.test.ts";
 const jsonlMemory = "packages/datasets/test/read-jsonl-memory.test.ts";
 const jsonlUnreadable = "packages/datasets/test/read-jsonl-unreadable.test.ts";
 const parquet = "packages/datasets/test/read-parquet.test.ts";
@@ -412,6 +413,8 @@ export const faultMatrix: readonly FaultRow[] = [
       ["packages/datasets/test/open-decoder.test.ts", "a decode that spins is ended by the limit"],
       ["packages/datasets/test/hostile-bytes.test.ts", "are records in their order and at their places, or a code"],
       ["packages/datasets/test/hostile-parquet.test.ts", "a file that is cut anywhere cannot be read on"],
+      [wrongNames, "cut anywhere: the rows before the cut, and that it is cut"],
+      [wrongNames, "with one byte changed: its own row may be another, all others are there or the fault is told"],
     ],
   },
   {
@@ -424,6 +427,10 @@ export const faultMatrix: readonly FaultRow[] = [
       [parquet, "cells as JSON would have them: nested, 64-bit, decimals, times, NaN, what is missing"],
       ["packages/datasets/test/hostile-records.test.ts", "become lines or a code"],
       ["packages/datasets/test/schema-drift.test.ts", "each record by its own file's names and types, or bad"],
+      [
+        "packages/datasets/test/carried-round-trip.test.ts",
+        "fields of any and changing types are carried as they were written, or their record is bad",
+      ],
     ],
   },
   {

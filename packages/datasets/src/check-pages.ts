@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import type { ColumnMetaData, PageHeader, SchemaTree } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
 import { decompressPage } from "hyparquet/src/datapage.js";
@@ -9,8 +10,8 @@ import { compressors } from "hyparquet-compressors";
 const mostValues = 2 ** 27;
 
 /**
- * Looks at the pages of one column chunk before the Parquet library reads them: sizes and counts of every page header,
- * and how many values the runs of its levels and indices claim. The library believes these numbers, and a damaged one
+ * Looks at the pages of one column chunk before the Parquet library reads them: sizes, counts and, where there is one,
+ * checksum of every page header, and how many values the runs of its levels and indices claim. The library believes these numbers, and a damaged one
  * keeps it busy for ever or makes it ask for more memory than there is. Values are not looked at. Costs each page a
  * second unpacking. Throws with words of ours.
  */
@@ -34,6 +35,9 @@ export function checkPages(
       throw damaged(`the unpacked size of the page at byte ${at}`);
     const page = bytes.subarray(reader.offset, reader.offset + packed);
     reader.offset += packed;
+    // Spark's writers put one, others need not; no reader of Parquet has to look
+    if (header.crc !== undefined && crc32(page) !== header.crc >>> 0)
+      throw damaged(`the checksum of the page at byte ${at}`);
     if (header.type === "DICTIONARY_PAGE") {
       // the shortest value has a bit
       if (!isWithin(values, unpacked * 8)) throw damaged(`the number of values of the dictionary at byte ${at}`);

@@ -3,21 +3,24 @@ import { AssayError } from "@assay/core";
 import { createZstdFrames } from "./zstd-frames.ts";
 
 /** The format of a file as its first bytes tell it; "plain" is everything that has no sign of its own. */
-export type FileFormat = "gzip" | "zstd" | "parquet" | "zip" | "xz" | "UTF-16" | "plain";
+export type FileFormat = "gzip" | "zstd" | "parquet" | "Arrow" | "zip" | "xz" | "bzip2" | "UTF-16" | "plain";
 
 /** Bytes that are needed to tell. */
-export const signatureBytes = 4;
+export const signatureBytes = 8;
 
 export function fileFormat(head: Uint8Array): FileFormat {
   const magic = Buffer.from(head.subarray(0, signatureBytes)).toString("latin1");
   if (magic.startsWith("\x1f\x8b")) return "gzip";
   // pzstd begins its files with a frame to be skipped
-  if (magic === "(\xb5/\xfd" || /^[P-_]\*M\x18$/.test(magic)) return "zstd";
-  if (magic === "PAR1") return "parquet";
-  if (magic === "\xfd7zX") return "xz";
+  if (magic.startsWith("(\xb5/\xfd") || /^[P-_]\*M\x18/.test(magic)) return "zstd";
+  if (magic.startsWith("PAR1")) return "parquet";
+  // a file, and the stream that Hugging Face's datasets keep on disk
+  if (magic === "ARROW1\0\0" || magic.startsWith("\xff\xff\xff\xff")) return "Arrow";
+  if (magic.startsWith("\xfd7zX")) return "xz";
+  if (/^BZh[1-9]1AY/.test(magic)) return "bzip2";
   // tables that a spreadsheet saved as "Unicode text"
   if (/^(?:\xff\xfe|\xfe\xff)/.test(magic)) return "UTF-16";
-  return magic === "PK\x03\x04" ? "zip" : "plain";
+  return magic.startsWith("PK\x03\x04") ? "zip" : "plain";
 }
 
 /** Absent before Node 22.15; the types are those of the oldest Node we run on. */
@@ -69,13 +72,18 @@ async function* withHead(head: Uint8Array, iterator: AsyncIterator<Uint8Array>):
 }
 
 export function otherFormat(format: FileFormat, where: string): AssayError {
-  return new AssayError("E_INPUT_UNREADABLE", `this is a ${format} file`, {
+  return new AssayError("E_INPUT_UNREADABLE", `this is ${/^[Ax]/.test(format) ? "an" : "a"} ${format} file`, {
     where,
     expected: "JSON Lines, a JSON array, CSV or Parquet; text may be gzip or zstd",
     got: format,
-    next: format === "UTF-16" ? "iconv -f UTF-16 -t UTF-8 FILE > NEW" : "unpack it",
+    next: nextSteps[format] ?? "unpack it",
   });
 }
+
+const nextSteps: { readonly [format in FileFormat]?: string } = {
+  "UTF-16": "iconv -f UTF-16 -t UTF-8 FILE > NEW",
+  Arrow: "write it as Parquet, in Python: datasets.Dataset.from_file('FILE').to_parquet('NEW.parquet')",
+};
 
 function needsNewerNode(where: string): AssayError {
   return new AssayError("E_INPUT_UNREADABLE", "this is a zstd file, and this Node cannot read those", {

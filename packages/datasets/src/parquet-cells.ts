@@ -1,27 +1,38 @@
 import type { ParquetParsers, SchemaTree } from "hyparquet";
+import { parseJson } from "./parse-json.ts";
 import type { ReadRecord } from "./read-jsonl.ts";
 
-/** Stands for bytes that are no UTF-8 until the row is made plain. */
+/** Stand for bytes that are no UTF-8, and for text that is no JSON, until the row is made plain. */
 const notText = Symbol("no UTF-8");
+const notJson = Symbol("no JSON");
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Times as ISO text with all their digits, dates as YYYY-MM-DD, and no text is mended. */
 export const plainParsers: Partial<ParquetParsers> = {
-  stringFromBytes: decode,
+  stringFromBytes: textOf,
+  jsonFromBytes: jsonOf,
   timestampFromMilliseconds: (millis) => isoTime(BigInt(millis) * 1_000_000n),
   timestampFromMicroseconds: (micros) => isoTime(BigInt(micros) * 1_000n),
   timestampFromNanoseconds: (nanos) => isoTime(BigInt(nanos)),
   dateFromDays: (days) => new Date(days * 86_400_000).toISOString().slice(0, 10),
 };
 
-function decode(bytes: Uint8Array | undefined): string | typeof notText | undefined {
+/** Text, or what stands for bytes that are none. */
+export function textOf(bytes: Uint8Array | undefined): string | typeof notText | undefined {
   if (bytes === undefined) return undefined;
   try {
     return decoder.decode(bytes);
   } catch {
     return notText;
   }
+}
+
+function jsonOf(bytes: Uint8Array | undefined): unknown {
+  const text = textOf(bytes);
+  if (typeof text !== "string") return text;
+  const parsed = parseJson(text);
+  return parsed.ok ? parsed.value : notJson;
 }
 
 /** `2026-01-01T00:00:00.000Z`, with six or nine decimals where the time has them. */
@@ -34,23 +45,9 @@ function isoTime(nanos: bigint): string {
   return `${text.slice(0, -1)}${digits}Z`;
 }
 
-/** What the schema says of columns whose cells need more than a look at the value. */
-export interface CellKinds {
-  /** columns that hold bytes which nothing says to be text */
-  readonly binary: ReadonlySet<string>;
-  /** digits behind the point of columns of decimals */
-  readonly scales: ReadonlyMap<string, number>;
-}
-
-export function cellKinds({ children }: SchemaTree): CellKinds {
-  return {
-    binary: new Set(children.filter(holdsBytes).map(({ element }) => element.name)),
-    scales: new Map(
-      children.flatMap(({ element: { name, converted_type: converted, scale = 0 } }) =>
-        converted === "DECIMAL" ? [[name, scale]] : [],
-      ),
-    ),
-  };
+/** The columns that hold bytes which nothing says to be text. */
+export function binaryColumns({ children }: SchemaTree): ReadonlySet<string> {
+  return new Set(children.filter(holdsBytes).map(({ element }) => element.name));
 }
 
 function holdsBytes({ element, children }: SchemaTree): boolean {
@@ -60,17 +57,16 @@ function holdsBytes({ element, children }: SchemaTree): boolean {
   return bytes && converted === undefined && logical === undefined;
 }
 
-/** A decoded row as JSON would have it, or bad: invalid_utf8. */
+/** A decoded row as JSON would have it, or bad: invalid_utf8, invalid_json. Of `binary` columns what is no text is null. */
 export function plainCells(
   row: { readonly [column: string]: unknown },
-  { binary, scales }: CellKinds,
+  binary: ReadonlySet<string>,
 ): ReadRecord["parsed"] {
   const cells: [string, unknown][] = [];
   for (const [name, cell] of Object.entries(row)) {
-    const scale = scales.get(name);
-    // the library multiplies by a power of ten, which makes 0.30000000000000004 of 0.3
-    const value = scale !== undefined && typeof cell === "number" ? Number(cell.toFixed(scale)) : plain(cell);
-    if (!holdsNotText(value)) cells.push([name, value]);
+    const value = plain(cell);
+    if (holds(notJson, value)) return { ok: false, bad: "invalid_json" };
+    if (!holds(notText, value)) cells.push([name, value]);
     else if (binary.has(name)) cells.push([name, null]);
     else return { ok: false, bad: "invalid_utf8" };
   }
@@ -86,7 +82,7 @@ function plain(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plain(member)]));
 }
 
-function holdsNotText(value: unknown): boolean {
-  if (value === notText) return true;
-  return typeof value === "object" && value !== null && Object.values(value).some(holdsNotText);
+function holds(sought: symbol, value: unknown): boolean {
+  if (value === sought) return true;
+  return typeof value === "object" && value !== null && Object.values(value).some((member) => holds(sought, member));
 }

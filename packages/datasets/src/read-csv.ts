@@ -7,10 +7,11 @@ import { maxRecordBytes, type ReadRecord, type RecordBatch } from "./read-jsonl.
  * CSV with a header line (RFC 4180: commas, double quotes, CRLF or LF), each row as an object of its cells: text as
  * given, null where nothing stands between the commas, "" where an empty pair of quotes does. Lines are physical: a row
  * stands where it begins, however many lines its cells have. A row with too few or too many cells, or with bytes that
- * are no UTF-8, is a bad record; a last one without newline and with too few cells is still being written. Takes bytes
- * that are plain already. Memory: one read and one row. Throws E_INPUT_UNREADABLE, at the row's first line, where quotes
- * are broken or a row is larger than any could be, since nothing behind that can be trusted; and for a header whose
- * names are not one a column, each once, in one line of UTF-8.
+ * are no UTF-8, is a bad record. A last one without newline is still being written where it has too few cells; with all
+ * of them it bears a note, since nothing tells whether it is cut. Takes bytes that are plain already. Memory: one read
+ * and one row. Throws E_INPUT_UNREADABLE, at the row's first line, where quotes are broken or a row is larger than any
+ * could be, since nothing behind that can be trusted; and for a header whose names are not one a column, each once, in
+ * one line of UTF-8.
  */
 export async function* readCsv(
   source: AsyncIterable<Uint8Array>,
@@ -23,11 +24,13 @@ export async function* readCsv(
     const bytes = read.subarray(skip);
     skip = 0;
     const records = bytes.length === 0 ? [] : await rows.push(bytes);
-    yield { records, bytes: read.length, blank: rows.blank(), torn: 0 };
+    yield { records, bytes: read.length, blank: rows.blank(), torn: 0, cells: true };
   }
   const { records, torn } = await rows.end();
-  yield { records, bytes: 0, blank: rows.blank(), torn };
+  yield { records, bytes: 0, blank: rows.blank(), torn, cells: true };
 }
+
+const mayBeCut = "last row of a CSV without a newline behind it, taken as whole";
 
 type Cells = (string | null | typeof notUtf8)[];
 const notUtf8 = Symbol("no UTF-8");
@@ -121,8 +124,12 @@ function createRows(where: string, begin: number, maxRowBytes: number) {
     },
     async end(): Promise<{ records: ReadRecord[]; torn: number }> {
       const rest = await settled(() => parser.resume().end());
-      const torn = !endsInNewline && lastIsShort && rest.length > 0;
-      return { records: torn ? rest.slice(0, -1) : rest, torn: torn ? 1 : 0 };
+      const last = rest.at(-1);
+      if (endsInNewline || last === undefined) return { records: rest, torn: 0 };
+      const before = rest.slice(0, -1);
+      if (lastIsShort) return { records: before, torn: 1 };
+      const parsed = last.parsed.ok ? { ...last.parsed, note: mayBeCut } : last.parsed;
+      return { records: [...before, { ...last, parsed }], torn: 0 };
     },
     /** blank lines since it was asked last */
     blank(): number {

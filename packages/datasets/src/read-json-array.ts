@@ -1,4 +1,5 @@
 import { AssayError } from "@assay/core";
+import { parseJson } from "./parse-json.ts";
 import { maxRecordBytes, type ReadRecord, type RecordBatch } from "./read-jsonl.ts";
 
 /**
@@ -52,11 +53,7 @@ function createSplitter(where: string, maxMemberBytes: number) {
     } catch {
       return { ok: false, bad: "invalid_utf8" };
     }
-    try {
-      return { ok: true, value: JSON.parse(text) as unknown };
-    } catch {
-      return { ok: false, bad: "invalid_json" };
-    }
+    return parseJson(text);
   }
 
   const unreadable = (message: string, at: string): AssayError =>

@@ -1,6 +1,8 @@
 import type { BadValue, ResponseFields } from "@assay/core";
 import { createFieldCutter } from "./cut-fields.ts";
 import { decompress } from "./decompress.ts";
+import { firstLetter } from "./first-letter.ts";
+import { parseJson } from "./parse-json.ts";
 
 /** The records of one stretch of input, and what else stood in it. */
 export interface RecordBatch {
@@ -9,8 +11,10 @@ export interface RecordBatch {
   readonly bytes: number;
   /** blank lines, skipped */
   readonly blank: number;
-  /** 1 when the last line has no newline and does not parse: still being written, left out */
+  /** 1 when the last line has no newline and is the beginning of a record: still being written, left out */
   readonly torn: number;
+  /** the fields are the cells of a CSV: all of them text or null */
+  readonly cells?: true;
 }
 
 /** A record as it stands in the input, or why it cannot be read. */
@@ -25,7 +29,7 @@ export interface ReadRecord {
         readonly value: unknown;
         /** of an importer: columns that differ between the responses */
         readonly perResponse?: readonly ResponseFields[];
-        /** of an importer: how the record had to be read */
+        /** how the record had to be read, where that is worth a word */
         readonly note?: string;
       }
     | BadValue;
@@ -44,7 +48,7 @@ export interface JsonlOptions {
 /**
  * JSON Lines, plain, gzip or zstd, record by record in order. Splits on \n
  * only; CR and BOM are cut; blank lines are counted and skipped with the physical numbers kept. Lines that are too
- * long, no UTF-8 or no JSON come as bad records. Memory: one read of the source and one line. Throws
+ * long, no UTF-8 or no JSON come as bad records; the beginning of an object at the end is still being written. Memory: one read of the source and one line. Throws
  * E_INPUT_UNREADABLE, with the place, when the bytes cannot be read on (cut or corrupt gzip, another format).
  */
 export async function* readJsonl(
@@ -83,11 +87,7 @@ function createSplitter(maxLineBytes: number, cut: readonly string[]) {
     }
     if (line === 1 && text.startsWith("\ufeff")) text = text.slice(1);
     if (text.trim() === "") return "blank";
-    try {
-      return { ok: true, value: JSON.parse(text) as unknown };
-    } catch {
-      return { ok: false, bad: "invalid_json" };
-    }
+    return parseJson(text);
   }
 
   const kept = (bytes: Uint8Array): Uint8Array => (cutter === null ? bytes : cutter.push(bytes));
@@ -134,10 +134,11 @@ function createSplitter(maxLineBytes: number, cut: readonly string[]) {
     },
     end(): RecordBatch {
       if (lineBytes === 0) return { records: [], bytes: 0, blank: 0, torn: 0 };
+      const begun = firstLetter(Buffer.concat(held)) === 0x7b;
       const parsed = takeLine(new Uint8Array());
       if (parsed === "blank") return { records: [], bytes: 0, blank: 1, torn: 0 };
-      // a file that is being written ends in half a line, perhaps in half a character
-      const torn = !parsed.ok && (parsed.bad === "invalid_json" || parsed.bad === "invalid_utf8");
+      // a file that is being written ends in half a line, perhaps in half a character; what begins no record is no such
+      const torn = begun && !parsed.ok && (parsed.bad === "invalid_json" || parsed.bad === "invalid_utf8");
       return { records: torn ? [] : [{ line, offset, parsed }], bytes: 0, blank: 0, torn: torn ? 1 : 0 };
     },
   };

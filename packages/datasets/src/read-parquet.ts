@@ -1,6 +1,6 @@
 import { AssayError, type RangeReader } from "@assay/core";
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetSchema, type SchemaTree } from "hyparquet";
-import { cellKinds, plainCells } from "./parquet-cells.ts";
+import { binaryColumns, plainCells } from "./parquet-cells.ts";
 import type { ReadRecord, RecordBatch } from "./read-jsonl.ts";
 import { readRowGroup } from "./read-row-group.ts";
 
@@ -12,8 +12,8 @@ const maxGroupBytes = 1024 * 1024 * 1024;
 
 /**
  * A Parquet file, its rows as records in order, nested columns as lists and objects; line is the row from 1. INT64
- * within 2^53 is a number, else text; dates and times are ISO text; NaN, which is how pandas writes what is missing,
- * is null. Columns of bytes that are no text come as null. `leaveOut` names columns that are not read at all. Memory:
+ * within 2^53 and decimals that a number holds are numbers, else text; dates and times are ISO text; NaN, which is how
+ * pandas writes what is missing, is null. Columns of bytes that are no text come as null. `leaveOut` names columns that are not read at all. Memory:
  * one row group, decoded. Throws E_INPUT_UNREADABLE, also for a row group beyond 1 GiB, and for columns whose names the
  * library would mistake for each other.
  */
@@ -23,11 +23,10 @@ export async function* readParquet(
 ): AsyncGenerator<RecordBatch> {
   const { where } = options;
   const buffer = asBuffer(file);
-  const metadata = await readFooter(buffer, where);
+  const { metadata, schema } = await readFooter(buffer, where);
   const leaveOut = new Set(options.leaveOut);
-  const schema = schemaOf(metadata, where);
   const columns = namesIn(schema).filter((name) => !leaveOut.has(name));
-  const kinds = cellKinds(schema);
+  const binary = binaryColumns(schema);
   let rowStart = 0;
   for (const [i, group] of metadata.row_groups.entries()) {
     const rowEnd = rowStart + Number(group.num_rows);
@@ -41,7 +40,7 @@ export async function* readParquet(
     for (let from = 0; from < rows.length; from += batchRows) {
       const records = rows.slice(from, from + batchRows).map((row, k): ReadRecord => {
         const index = rowStart + from + k;
-        return { line: index + 1, offset: index, parsed: plainCells(row, kinds) };
+        return { line: index + 1, offset: index, parsed: plainCells(row, binary) };
       });
       // what was handed on need not be kept
       rows.fill({}, from, from + batchRows);
@@ -53,7 +52,7 @@ export async function* readParquet(
 
 /** The names of the columns, from the footer alone. Throws E_INPUT_UNREADABLE. */
 export async function parquetColumns(file: RangeReader, where: string): Promise<readonly string[]> {
-  return namesIn(schemaOf(await readFooter(asBuffer(file), where), where));
+  return namesIn((await readFooter(asBuffer(file), where)).schema);
 }
 
 function asBuffer(file: RangeReader): AsyncBuffer {
@@ -63,7 +62,13 @@ function asBuffer(file: RangeReader): AsyncBuffer {
   };
 }
 
-async function readFooter(file: AsyncBuffer, where: string): Promise<FileMetaData> {
+interface Footer {
+  readonly metadata: FileMetaData;
+  readonly schema: SchemaTree;
+}
+
+async function readFooter(file: AsyncBuffer, where: string): Promise<Footer> {
+  let footer: Footer;
   try {
     const metadata = await parquetMetadataAsync(file);
     // what every reader of a footer relies on, and a damaged one leaves out
@@ -73,21 +78,15 @@ async function readFooter(file: AsyncBuffer, where: string): Promise<FileMetaDat
         columns.every(({ meta_data }) => meta_data === undefined || Array.isArray(meta_data.path_in_schema)),
     );
     if (!isWhole) throw new Error("a row group of the footer is not whole");
-    return metadata;
+    // no other reader looks: a group that damage hides would be rows that nobody misses
+    if (metadata.row_groups.reduce((sum, { num_rows }) => sum + num_rows, 0n) !== metadata.num_rows)
+      throw new Error("the row groups of the footer are not all the rows it counts");
+    footer = { metadata, schema: parquetSchema(metadata) };
   } catch (cause) {
-    throw unreadable(cause, where);
+    throw unreadable(cause, `${where}, the footer that ends at byte ${file.byteLength}`);
   }
-}
-
-function schemaOf(metadata: FileMetaData, where: string): SchemaTree {
-  let schema: SchemaTree;
-  try {
-    schema = parquetSchema(metadata);
-  } catch (cause) {
-    throw unreadable(cause, where);
-  }
-  refuseMistakable(schema, where);
-  return schema;
+  refuseMistakable(footer.schema, where);
+  return footer;
 }
 
 /** The library joins the names of nested columns with dots, and makes them properties: two would be one, or none. */

@@ -2,7 +2,9 @@ import { AssayError, badAsValue, type InputBytes, type UserColumn } from "@assay
 import { isCsv } from "./choose-inputs.ts";
 import { decompress, fileFormat, otherFormat, peek, signatureBytes } from "./decompress.ts";
 import { importerOf } from "./detect-format.ts";
+import { firstLetter } from "./first-letter.ts";
 import type { Importer, Origin } from "./importer.ts";
+import { csv } from "./importers/csv.ts";
 import { records } from "./importers/records.ts";
 import { isObject } from "./raw-fields.ts";
 import { readCsv } from "./read-csv.ts";
@@ -34,15 +36,15 @@ export function recordReader(importer: Importer, { detected, columns, map }: Rea
   return async function* read(source, { where, input }) {
     const origin: Origin = { input, columns, map };
     let toCheck = detected;
-    const csv = importer.name === "csv" || isCsv(input);
-    for await (const batch of readPacked(source, { where, csv, cut: importer.cut ?? [] })) {
+    const isTable = importer === csv || isCsv(input);
+    for await (const batch of readPacked(source, { where, csv: isTable, cut: importer.cut ?? [] })) {
       const first = toCheck ? batch.records.find(isRecord) : undefined;
       if (first !== undefined) {
         refuseOther(importer, importerOf(Object.keys(first.parsed.value), input, where), where);
         toCheck = false;
       }
-      // most inputs need no second look at each record
-      if (importer === records) yield batch;
+      // most inputs need no second look at each record, and a Parquet file named *.csv has no cells of text
+      if (importer === records || (importer === csv && batch.cells !== true)) yield batch;
       else yield { ...batch, records: batch.records.map((record) => importRecord(record, importer, origin)) };
     }
   };
@@ -75,7 +77,7 @@ export async function* readPacked(
     throw otherFormat(packed, where);
   }
   if (csv) yield* readCsv(begun.whole, { where });
-  else if (isArray(begun.head)) yield* readJsonArray(begun.whole, { where });
+  else if (firstLetter(begun.head) === 0x5b) yield* readJsonArray(begun.whole, { where });
   else yield* readLines(begun.whole, { cut });
 }
 
@@ -89,7 +91,7 @@ function importRecord(read: ReadRecord, importer: Importer, origin: Origin): Rea
   if (!parsed.ok || !isObject(parsed.value)) return read;
   const raw = parsed.value;
   const imported = badAsValue(() => {
-    const { record, perResponse, note } = importer.toRecord(raw, origin);
+    const { record, perResponse, note = parsed.note } = importer.toRecord(raw, origin);
     const more = { ...(perResponse === undefined ? {} : { perResponse }), ...(note === undefined ? {} : { note }) };
     return { ok: true as const, value: record, ...more };
   });
@@ -110,16 +112,5 @@ function refuseOther(expected: Importer, found: Importer, where: string): void {
 const maxBlankBytes = 4_096;
 
 function isTold(seen: Uint8Array): boolean {
-  return firstLetterAt(seen) < seen.length || seen.length >= maxBlankBytes;
-}
-
-function isArray(head: Uint8Array): boolean {
-  return head[firstLetterAt(head)] === 0x5b;
-}
-
-/** Behind white space and the mark of the encoding. */
-function firstLetterAt(bytes: Uint8Array): number {
-  let at = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
-  while (at < bytes.length && [0x20, 0x09, 0x0a, 0x0d].includes(bytes[at] ?? 0)) at += 1;
-  return at;
+  return firstLetter(seen) !== undefined || seen.length >= maxBlankBytes;
 }

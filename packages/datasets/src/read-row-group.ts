@@ -5,6 +5,7 @@ import { getTreePath } from "hyparquet/src/schema.js";
 import { compressors } from "hyparquet-compressors";
 import { checkPages } from "./check-pages.ts";
 import { plainParsers } from "./parquet-cells.ts";
+import { plainLeaves, withRawDecimals } from "./plain-leaves.ts";
 
 /**
  * The rows of one row group, `rowStart` to `rowEnd` of the file, with the `columns` that are named. Its pages are looked
@@ -25,19 +26,29 @@ export async function readRowGroup(
   const { schema, rowStart, rowEnd } = of;
   const columns = [...of.columns];
   const checked = checking(file, of.group.num_rows, chunksOf(of));
-  const options = { file: checked, metadata, columns, rowStart, rowEnd, compressors, parsers: plainParsers };
+  const options = {
+    file: checked,
+    metadata: withRawDecimals(metadata),
+    columns,
+    rowStart,
+    rowEnd,
+    compressors,
+    parsers: plainParsers,
+    utf8: false,
+  };
   try {
     const rows: { [column: string]: unknown }[] = [];
-    const groups = parquetReadAsync(options);
+    const read = parquetReadAsync(options);
+    for (const group of read) letNobodyBeSurprised(group);
+    const groups = read.map((group) => plainLeaves(group, schema));
     for (const group of groups) letNobodyBeSurprised(group);
     for (const group of groups) {
       const assembled = assembleAsync(group, schema, plainParsers);
       letNobodyBeSurprised(assembled);
       const start = Math.max(rowStart - group.groupStart, 0);
       const end = Math.min(rowEnd - group.groupStart, group.groupRows);
-      const read = await asyncGroupToRows(assembled, start, end, columns, "object");
       // one group, but for an empty one that begins at the same row
-      for (const row of read) rows.push(row);
+      for (const row of await asyncGroupToRows(assembled, start, end, columns, "object")) rows.push(row);
     }
     if (checked.failed() !== null) throw checked.failed();
     return rows;

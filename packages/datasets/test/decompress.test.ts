@@ -3,6 +3,7 @@ import { describe, expect, test } from "@jest/globals";
 import { decompress } from "../src/decompress.ts";
 import { readOwnRecords } from "../src/read-records.ts";
 import { inputOf, parts, short, tell } from "./input-of.ts";
+import { storedZstd } from "./stored-zstd.ts";
 
 /** Absent before Node 22.15: then the tests of reading hold that it is said. */
 const { zstdCompressSync } = zlib as { readonly zstdCompressSync?: (bytes: Uint8Array) => Uint8Array };
@@ -15,16 +16,6 @@ async function plain(packed: Uint8Array, partBytes = 1_000): Promise<string> {
   const out: Uint8Array[] = [];
   for await (const bytes of decompress(parts(packed, partBytes), "a.jsonl.zst")) out.push(bytes);
   return Buffer.concat(out).toString();
-}
-
-/** A zstd frame whose one block is stored as it is (RFC 8878): any Node can make it. */
-function storedZstd(content: string): Uint8Array {
-  const bytes = Buffer.from(content);
-  const frame = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x20, bytes.length]);
-  const block = Buffer.alloc(3);
-  // last block, raw, size
-  block.writeUIntLE((bytes.length << 3) | 1, 0, 3);
-  return Buffer.concat([frame, block, bytes]);
 }
 
 (zstdCompressSync === undefined ? describe : describe.skip)("zstd before Node 22.15", () => {

@@ -169,6 +169,14 @@ describe("read-jsonl: lines", () => {
     ],
     ["a last line without newline that does not: still being written", '1\n{"a":', [[1, 0, 1]], { torn: 1 }],
     [
+      "the same of what begins no record is bad: binary data, or another file's end",
+      '1\n"a',
+      [
+        [1, 0, 1],
+        [2, 2, "invalid_json"],
+      ],
+    ],
+    [
       "half a record with a newline is bad",
       '1\n{"a":\n',
       [
@@ -200,7 +208,7 @@ describe("read-jsonl: lines", () => {
   });
 
   test("half a character at the very end is a line still being written", async () => {
-    const told = await tell([Buffer.concat([encode('1\n"'), Uint8Array.of(0xf0, 0x9f)])]);
+    const told = await tell([Buffer.concat([encode('1\n{"a":"'), Uint8Array.of(0xf0, 0x9f)])]);
     expect(short(told)).toEqual([[1, 0, 1]]);
     expect(told.torn).toBe(1);
   });

@@ -3,6 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { RangeReader } from "@assay/core";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { parquetMetadata } from "hyparquet";
+import { ByteWriter, parquetWriteBuffer } from "hyparquet-writer";
+import { writeMetadata } from "hyparquet-writer/src/metadata.js";
 import { chooseFormat } from "../src/choose-format.ts";
 import { importerByName } from "../src/detect-format.ts";
 import { readParquet } from "../src/read-parquet.ts";
@@ -69,6 +72,53 @@ describe("read-parquet", () => {
     ]);
   });
 
+  test("decimals keep their digits: numbers where a number has them, else text; nested, too", async () => {
+    const bytes = await parquet(`
+      select 0.3::decimal(2, 1) as tenths, [0.3::decimal(2, 1), null] as list, {'a': 0.07::decimal(4, 2)} as struct,
+        12345678901234.5678::decimal(18, 4) as rounded, -0.000000000000000001::decimal(38, 18) as tiny,
+        9007199254740993::decimal(38, 0) as large, -9007199254740993.50::decimal(38, 2) as half, 0::decimal(9, 3) as zero`);
+    expect(short(await read(bytes))).toEqual([
+      [
+        1,
+        {
+          tenths: 0.3,
+          list: [0.3, null],
+          struct: { a: 0.07 },
+          rounded: "12345678901234.5678",
+          tiny: -1e-18,
+          large: "9007199254740993",
+          half: "-9007199254740993.50",
+          zero: 0,
+        },
+      ],
+    ]);
+  });
+
+  test("JSON cells are values, and one that is none makes its row bad", async () => {
+    const written = parquetWriteBuffer({
+      schema: [
+        { name: "root", num_children: 1 },
+        { name: "j", type: "BYTE_ARRAY", repetition_type: "OPTIONAL", converted_type: "JSON" },
+      ],
+      columnData: [{ name: "j", data: [{ a: [1] }, null, "x"] }],
+    });
+    expect(short(await read(new Uint8Array(written)))).toEqual([
+      [1, { j: { a: [1] } }],
+      [2, { j: null }],
+      [3, { j: "x" }],
+    ]);
+    // the text of the first cell, in as many bytes
+    const broken = Buffer.from(written);
+    for (let at = broken.indexOf('{"a":[1]}'); at >= 0; at = broken.indexOf('{"a":[1]}', at + 1)) broken[at] = 0x5b;
+    expect(short(await read(broken))[0]).toEqual([1, "invalid_json"]);
+  });
+
+  test("a key of a map that would be lost ends the reading", async () => {
+    const map = (key: string): Promise<Uint8Array> => parquet(`select map {'a': 1, '${key}': 2} as m`);
+    expect(short(await read(await map("b")))).toEqual([[1, { m: { a: 1, b: 2 } }]]);
+    await expect(read(await map("__proto__"))).rejects.toMatchObject({ code: "E_INPUT_UNREADABLE" });
+  });
+
   test.each(["uncompressed", "snappy", "gzip", "zstd", "lz4_raw", "brotli"])("%s is read", async (codec) => {
     const bytes = await parquet("select i, repeat('x', 50) || i as t from range(500) s(i)", `, CODEC '${codec}'`);
     const { records } = await read(bytes);
@@ -129,6 +179,7 @@ describe("read-parquet", () => {
     ["a cut end", (bytes: Uint8Array) => bytes.subarray(0, bytes.length - 9)],
     ["nothing but the first bytes", (bytes: Uint8Array) => bytes.subarray(0, 4)],
     ["a broken footer", (bytes: Uint8Array) => withoutFooter(bytes)],
+    ["a footer without one of its row groups", (bytes: Uint8Array) => withoutGroup(bytes)],
   ])("%s cannot be read on", async (_name, damage) => {
     await expect(read(damage(await parquet("select 1 as a")))).rejects.toMatchObject({
       code: "E_INPUT_UNREADABLE",
@@ -142,6 +193,16 @@ function withoutFooter(bytes: Uint8Array): Uint8Array {
   const broken = Buffer.from(bytes);
   const length = broken.readUInt32LE(broken.length - 8);
   return broken.fill(0, broken.length - 8 - length, broken.length - 8);
+}
+
+/** The file with a footer that counts all rows and names no row group. */
+function withoutGroup(bytes: Uint8Array): Uint8Array {
+  const footer = parquetMetadata(Uint8Array.from(bytes).buffer);
+  const writer = new ByteWriter();
+  writer.appendBytes(bytes.subarray(0, bytes.length - 8 - footer.metadata_length));
+  writeMetadata(writer, { ...footer, row_groups: [] });
+  writer.appendUint32(0x31_52_41_50);
+  return new Uint8Array(writer.getBytes());
 }
 
 /** Counts what is read of it. */
