@@ -1,16 +1,36 @@
 import { AssayError, errorTable, exitCode, isAssayError } from "@assay/core";
 import { Command, CommanderError, Option } from "commander";
+import { amount, numberFlag, share, whole } from "./number-flag.ts";
+import { refuseSlips } from "./refuse-slips.ts";
 import { version } from "./version.ts";
 import { toCloud } from "./watch-spot-notice.ts";
 
 /** Kubernetes, Slurm and spot machines give 30 s between the first signal and SIGKILL: a few are for saving. */
 const defaultDrainSeconds = 20;
 
+/** A fortnight: timers of more than 24 days are over at once. */
+const mostSeconds = 14 * 86_400;
+
+/** Beyond it the queue's priorities could not tell the batch's own jobs apart. */
+const maxWeight = 1_000;
+
+/** Runs what was typed. Rejects with E_USAGE where nothing was meant that there is, and with what the verb throws. */
+export async function program(argv: readonly string[], root: Command = commands()): Promise<void> {
+  try {
+    await root.parseAsync([...argv]);
+  } catch (error) {
+    const help = helpCommand(root, argv.slice(2));
+    if (!isCommanderError(error)) throw isAssayError(error, "E_USAGE") ? withHelp(error, help) : error;
+    if (error.exitCode === exitCode.ok) return;
+    throw usageError(error, help);
+  }
+}
+
 /**
  * What people type: one verb, one file. Verbs are loaded when they are called, so that `assay --help` loads no SDK.
  * Never give a flag a name that begins with --no-: commander would read `--no-x` as x = false.
  */
-export async function program(argv: readonly string[]): Promise<void> {
+export function commands(): Command {
   const root = new Command("assay")
     .description("Scores (conversation, response, principle) rows with Yes/No reward models and keeps every row.")
     .version(version)
@@ -78,7 +98,7 @@ export async function program(argv: readonly string[]): Promise<void> {
     .action(async (batch, flags) => (await import("./verbs/status.ts")).status(batch, flags));
 
   addRoot(root.command("wait").description("wait until a batch ends").argument("<batch>"))
-    .option("--timeout <seconds>", "give up after this long (exit 75)", toPositive)
+    .addOption(numberFlag("--timeout <seconds>", "give up after this long (exit 75)", whole(1)))
     .action(async (batch, flags) => (await import("./verbs/wait.ts")).wait(batch, flags));
 
   addRoot(root.command("ls").description("the batches of a root, newest first"))
@@ -97,7 +117,13 @@ export async function program(argv: readonly string[]): Promise<void> {
 
   addRoot(addRedis(root.command("resume").description("let a paused or cancelled batch go on").argument("<batch>")))
     .option("--accept-failures", "commit chunks whose every row failed, as they are")
-    .option("--weight <n>", "its share of the queue beside other batches, 1 to 1000; 1 is the default", toWeight)
+    .addOption(
+      numberFlag(
+        "--weight <n>",
+        "its share of the queue beside other batches, 1 to 1000; 1 is the default",
+        whole(1, maxWeight),
+      ),
+    )
     .action(async (batch, flags) => (await import("./verbs/resume.ts")).resume(batch, flags));
 
   const retry = root
@@ -151,7 +177,7 @@ export async function program(argv: readonly string[]): Promise<void> {
     .option("--scores <file>", "evaluate this score file instead of batches (JSON, JSON Lines, assay export)")
     .option("--against <other>", "a second batch or score file beside ours, or card for the model card's rows")
     .option("--label <column>", "labels: the column with Yes or No, without in_ (default: fulfilment, else label)")
-    .option("--seed <n>", "labels: seed of the bootstrap", toCount, 0)
+    .addOption(numberFlag("--seed <n>", "labels: seed of the bootstrap", whole(0)).default(0))
     .option("--markdown", "print Markdown tables")
     .option("--json", "print one JSON object")
     .action(async (name, batches, flags) => (await import("./verbs/eval.ts")).evaluate(name, batches, flags));
@@ -164,14 +190,14 @@ export async function program(argv: readonly string[]): Promise<void> {
       .argument("<path>", "FILE.parquet, FILE.jsonl or FILE.csv; a folder for --as dataset"),
   )
     .option("--as <shape>", "rows, dataset (Hugging Face folder), pairs (DPO), groups (GRPO)", "rows")
-    .option("--margin <reward>", "pairs: least distance between the two rewards", toNumber, 1)
+    .addOption(numberFlag("--margin <reward>", "pairs: least distance between the two rewards", amount).default(1))
     .option("--text", "add prompt and response")
     .option("--missing <policy>", "reward of rows that have none: null, zero, floor, card, or drop the rows", "null")
     .action(async (batch, file, flags) => (await import("./verbs/export.ts")).exportBatch(batch, file, flags));
 
   addRoot(root.command("gc").description("remove checkpoints of chunks that are done; only says what it would remove"))
     .option("--yes", "remove them")
-    .option("--older-than <hours>", "only uploads that were begun before", toNumber, 24)
+    .addOption(numberFlag("--older-than <hours>", "only uploads that were begun before", amount).default(24))
     .option("--json", "print JSON lines")
     .action(async (flags) => (await import("./verbs/gc.ts")).gc(flags));
 
@@ -195,40 +221,36 @@ export async function program(argv: readonly string[]): Promise<void> {
     .option("--profile <name>", "built-in profile or a file with one")
     .option("--model <name>", "served name")
     .option("--set <key=value>", "change one setting of the profile (repeatable)", keep, [])
-    .option("--rows <n>", "rows of one measurement, at least", toPositive, 24)
-    .option("--rounds <n>", "how often each is measured", toPositive, 3)
-    .option("--minutes <n>", "stop after this long", toPositive, 30)
+    .addOption(numberFlag("--rows <n>", "rows of one measurement, at least", whole(1, 100_000)).default(24))
+    .addOption(numberFlag("--rounds <n>", "how often each is measured", whole(1, 1_000)).default(3))
+    .addOption(numberFlag("--minutes <n>", "stop after this long", whole(1, mostSeconds / 60)).default(30))
     .option("--json", "print one JSON object")
     .action(async (flags) => (await import("./verbs/bench-engine.ts")).benchEngine(flags));
 
   root
     .command("sim")
     .description("a simulated engine: vLLM's HTTP surface, no judgements; prints its URL")
-    .option("--port <n>", "port, 0 = any", toCount, 0)
+    .addOption(numberFlag("--port <n>", "port, 0 = any", whole(0, 65_535)).default(0))
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--model <name>", "served name", "simulator")
-    .option("--slots <n>", "rows at once", toPositive)
-    .option("--tokens-per-second <n>", "speed of a row alone; 0 = at once", toNumber)
-    .option(
-      "--engine-tokens-per-second <n>",
-      "of all rows together at most; 0 = rows do not disturb each other",
-      toNumber,
+    .addOption(numberFlag("--slots <n>", "rows at once", whole(1, 65_536)))
+    .addOption(numberFlag("--tokens-per-second <n>", "speed of a row alone; 0 = at once", amount))
+    .addOption(
+      numberFlag(
+        "--engine-tokens-per-second <n>",
+        "of all rows together at most; 0 = rows do not disturb each other",
+        amount,
+      ),
     )
-    .option("--prefill-tokens-per-second <n>", "speed of prompts; 0 = at once", toNumber)
-    .option("--max-model-len <n>", "context in tokens", toPositive)
-    .option("--kv-blocks <n>", "KV cache, in blocks of 16 tokens", toPositive)
-    .option("--reasoning-tokens <n>", "mean length of an answer", toPositive)
+    .addOption(numberFlag("--prefill-tokens-per-second <n>", "speed of prompts; 0 = at once", amount))
+    .addOption(numberFlag("--max-model-len <n>", "context in tokens", whole(1)))
+    .addOption(numberFlag("--kv-blocks <n>", "KV cache, in blocks of 16 tokens", whole(1)))
+    .addOption(numberFlag("--reasoning-tokens <n>", "mean length of an answer", whole(1)))
     .option("--dies-of <text>", "its process ends (exit 139) when a conversation that holds this text is asked")
     .action(async (flags) => (await import("./verbs/sim.ts")).sim(flags));
 
-  try {
-    await root.parseAsync([...argv]);
-  } catch (error) {
-    const help = helpCommand(root, argv[2]);
-    if (!isCommanderError(error)) throw isAssayError(error, "E_USAGE") ? withHelp(error, help) : error;
-    if (error.exitCode === exitCode.ok) return;
-    throw usageError(error, help);
-  }
+  refuseSlips(root);
+  return root;
 }
 
 /** Commander's words in the form of ours: what is wrong in one line, its guess at what was meant as the next step. */
@@ -251,8 +273,14 @@ function withHelp(error: AssayError, help: string): AssayError {
   });
 }
 
-function helpCommand(root: Command, verb: string | undefined): string {
-  return root.commands.some((command) => command.name() === verb) ? `assay ${verb} --help` : "assay --help";
+function helpCommand(command: Command, words: readonly string[]): string {
+  const below = command.commands.find((one) => one.name() === words[0]);
+  return below === undefined ? `${fullName(command)} --help` : helpCommand(below, words.slice(1));
+}
+
+/** "assay bench engine" */
+function fullName(command: Command): string {
+  return command.parent === null ? command.name() : `${fullName(command.parent)} ${command.name()}`;
 }
 
 function isCommanderError(error: unknown): error is CommanderError {
@@ -274,43 +302,6 @@ function keep(value: string, before: string[]): string[] {
   return [...before, value];
 }
 
-function toNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isFinite(value) || text.trim() === "" || value < 0)
-    throw new AssayError("E_USAGE", "not a number", { expected: "a number of 0 or more", got: text });
-  return value;
-}
-
-function toCount(text: string): number {
-  const value = toNumber(text);
-  if (!Number.isSafeInteger(value))
-    throw new AssayError("E_USAGE", "not a whole number", { expected: "a whole number", got: text });
-  return value;
-}
-
-function toPositive(text: string): number {
-  const value = toCount(text);
-  if (value < 1) throw new AssayError("E_USAGE", "too small", { expected: "a whole number of 1 or more", got: text });
-  return value;
-}
-
-/** Beyond it the queue's priorities could not tell the batch's own jobs apart. */
-const maxWeight = 1_000;
-
-function toWeight(text: string): number {
-  const value = toPositive(text);
-  if (value > maxWeight)
-    throw new AssayError("E_USAGE", "too heavy", { expected: `a whole number from 1 to ${maxWeight}`, got: text });
-  return value;
-}
-
-/** 0.05 or 5% */
-function toShare(text: string): number {
-  const value = text.endsWith("%") ? toNumber(text.slice(0, -1)) / 100 : toNumber(text);
-  if (value > 1) throw new AssayError("E_USAGE", "not a share", { expected: "a share such as 0.05 or 5%", got: text });
-  return value;
-}
-
 function addRoot(command: Command): Command {
   return command.option("--root <root>", "directory or s3://bucket/prefix (or ASSAY_ROOT)");
 }
@@ -322,13 +313,20 @@ function addRedis(command: Command): Command {
 function addWorker(command: Command): Command {
   return command
     .option("--engine-key-file <file>", "file with the engine's API key (or ASSAY_ENGINE_KEY)")
-    .option("--in-flight <n>", "rows in flight per engine (default: what the engine's own state allows)", toPositive)
+    .addOption(
+      numberFlag(
+        "--in-flight <n>",
+        "rows in flight per engine (default: what the engine's own state allows)",
+        whole(1),
+      ),
+    )
     .option("--on-engine-hung <cmd>", "run when an engine writes no more tokens (ASSAY_ENGINE, ASSAY_REASON)")
-    .option(
-      "--drain-seconds <n>",
-      "time for rows in flight after the first Ctrl-C, SIGTERM or SIGUSR1; then what has finished is saved",
-      toCount,
-      defaultDrainSeconds,
+    .addOption(
+      numberFlag(
+        "--drain-seconds <n>",
+        "time for rows in flight after the first Ctrl-C, SIGTERM or SIGUSR1; then what has finished is saved",
+        whole(0, mostSeconds),
+      ).default(defaultDrainSeconds),
     )
     .option("--spot <cloud>", "aws, gcp or azure: its notice that it takes this machine away drains, too", toCloud);
 }
@@ -350,17 +348,23 @@ function addPlan(command: Command): Command {
       [],
     )
     .option("--carry-all", "carry objects and long values, too")
-    .option("--limit <n>", "only the first n records", toPositive)
-    .option("--sample <n>", "only n records drawn by --seed (0 where none is given)", toPositive)
+    .addOption(numberFlag("--limit <n>", "only the first n records", whole(1)))
+    .addOption(numberFlag("--sample <n>", "only n records drawn by --seed (0 where none is given)", whole(1)))
     .option("--name <text>", "readable part of the batch's name")
     .option("--tag <k=v>", "tag (repeatable)", keep, [])
     .option("--strip-reasoning <mode>", "auto, always or off (default: auto; off for labelled data sets)")
     .option("--specials <mode>", "neutralise, reject or allow template strings in the rows' text", "neutralise")
     .option("--reuse <batch>", "complete batch whose results stand for equal rows; repeatable", collect, [])
-    .option("--samples <k>", "ask each row k times; one reward by the profile's combine (default 1)", toPositive)
-    .option("--seed <n>", "seed sent with every request; sample i of a row gets n + i", toCount)
-    .option("--max-bad <share>", "end before scoring when more of the records are bad", toShare, 0.01)
-    .option("--max-failed <share>", "exit 3 at the end when more of the rows failed", toShare, 0.05)
+    .addOption(
+      numberFlag("--samples <k>", "ask each row k times; one reward by the profile's combine (default 1)", whole(1)),
+    )
+    .addOption(numberFlag("--seed <n>", "seed sent with every request; sample i of a row gets n + i", whole(0)))
+    .addOption(
+      numberFlag("--max-bad <share>", "end before scoring when more of the records are bad", share).default(0.01),
+    )
+    .addOption(
+      numberFlag("--max-failed <share>", "exit 3 at the end when more of the rows failed", share).default(0.05),
+    )
     .option("--keep-reasoning <which>", "failed, none or all", "failed")
     .option("--order <order>", "mixed (what is done is a fair sample; over 100 chunks) or file", "mixed");
 }

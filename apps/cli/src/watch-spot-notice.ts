@@ -12,7 +12,7 @@ const answerWithinMs = 2_000;
 export function toCloud(text: string): Cloud {
   const cloud = clouds.find((name) => name === text);
   if (cloud === undefined) {
-    throw new AssayError("E_USAGE", "no such cloud", { where: "--spot", expected: clouds.join(", "), got: text });
+    throw new AssayError("E_USAGE", "--spot knows no such cloud", { expected: clouds.join(", "), got: text });
   }
   return cloud;
 }

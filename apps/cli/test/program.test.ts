@@ -46,6 +46,9 @@ describe("what is typed wrongly is exit 2 and says what was meant", () => {
     ],
     ["a benchmark that is none", ["eval", "mt-bench", "latest"], "judgebench"],
     ["batches and a score file", ["eval", "labels", "latest", "--scores", "x.jsonl"], "--scores FILE"],
+    ["a simulated engine that could not start", ["sim", "--kv-blocks", "5"], "blocks"],
+    ["a simulated engine larger than this machine", ["sim", "--max-model-len", "9007199254740991"], "at most"],
+    ["an address of another machine", ["sim", "--host", "203.0.113.1"], "EADDRNOTAVAIL"],
     ["a root that is no place", ["ls", "--root", "ftp://x/y"], "s3://bucket/prefix"],
   ])("%s", async (_, words, text) => {
     const refused = await refusal(...words);

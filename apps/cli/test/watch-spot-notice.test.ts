@@ -115,7 +115,7 @@ describe("the cloud's notice that it takes the machine away", () => {
   });
 
   test("another cloud is refused, naming those there are", () => {
-    expect(() => toCloud("oracle")).toThrow("no such cloud");
+    expect(() => toCloud("oracle")).toThrow("--spot knows no such cloud");
     expect(toCloud("aws")).toBe("aws");
   });
 });

@@ -69,6 +69,9 @@ export type ResolvedOptions = Required<Omit<SimulatorOptions, "knows" | "faults"
   readonly knows: Knows;
 };
 
+/** 512 MB of this process to count them. */
+const mostKvBlocks = 2 ** 27;
+
 /** Fills in the defaults. Throws RangeError for numbers that no engine could start with. */
 export function resolveOptions(options: SimulatorOptions): ResolvedOptions {
   const slots = options.slots ?? 64;
@@ -117,6 +120,11 @@ export function resolveOptions(options: SimulatorOptions): ResolvedOptions {
   if (resolved.kvBlocks < blocksOfOneRow) {
     throw new RangeError(
       `startSimulator: kvBlocks is ${resolved.kvBlocks}, but one row of ${maxModelLen} tokens needs ${blocksOfOneRow} blocks of ${blockSize}`,
+    );
+  }
+  if (resolved.kvBlocks > mostKvBlocks) {
+    throw new RangeError(
+      `startSimulator: kvBlocks is ${resolved.kvBlocks} (slots, times blocks of maxModelLen, where none are given), expected at most ${mostKvBlocks}`,
     );
   }
   return resolved;
