@@ -1,11 +1,16 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type ResultRow, type ResultSample, type RowsLine, resultColumns, type UserColumn } from "@assay/core";
-import { expect, test } from "@jest/globals";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import fc from "fast-check";
+import { chooseFormat } from "../src/choose-format.ts";
 import { type ExportOptions, type ExportRow, exportFormats } from "../src/export-row.ts";
 import { writeExport } from "../src/write-export.ts";
+import { duckdb } from "./duckdb.ts";
 import { hostileText } from "./hostile-bytes.ts";
 import { inputOf } from "./input-of.ts";
-import { anyRow, userColumns } from "./result-rows.ts";
+import { anyRow, okRow, userColumns } from "./result-rows.ts";
 import { storedLines } from "./stored-lines.ts";
 
 /**
@@ -14,6 +19,12 @@ import { storedLines } from "./stored-lines.ts";
  */
 
 const seed = 20_261_126;
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "assay-carried-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** A value as it stands in JSON, and whether a number of 64 bits holds it. */
 interface Written {
@@ -150,7 +161,9 @@ test.each(exportFormats)(
       fc.asyncProperty(fc.array(exportRow, { minLength: 1, maxLength: 4 }), async (rows) => {
         const bytes = await exported(format, rows);
         const columns = format === "csv" ? typed : [];
-        const lines = await storedLines(inputOf(bytes), `export.${format}`, { carryAll: true, columns });
+        const source = { ...inputOf(bytes), input: `export.${format}`, where: "export" };
+        expect((await chooseFormat([source])).name).toBe(format === "csv" ? "csv" : "records");
+        const lines = await storedLines(source, source.input, { carryAll: true, columns });
         const read = lines.map(rowOf);
         expect(read).toEqual(rows);
         expect((await exported(format, read)).equals(bytes)).toBe(true);
@@ -159,3 +172,44 @@ test.each(exportFormats)(
     );
   },
 );
+
+test("columns of Parquet of every kind are carried, and come back from every export", async () => {
+  const path = join(folder, "kinds.parquet");
+  await duckdb(`COPY (
+    select 'Q' as prompt, 'A' as response, 'p' as principle, i as id, case when i = 1 then 1.5 end as hole,
+      case when i = 1 then date '2026-01-02' end as day, timestamp '2026-01-02 03:04:05.123456' as us,
+      9007199254740993::bigint + i as large, 0.07::decimal(4, 2) as hundredths, 12345678901234.5678::decimal(18, 4) as wide,
+      [0.3::decimal(2, 1), null] as list, {'a': i = 1, 'b': ['x', null]} as struct, map {'k': i} as map,
+      uuid '00000000-0000-0000-0000-00000000000a' as uuid, time '01:02:03' as clock
+    from range(1, 3) t(i)) TO '${path}' (FORMAT parquet)`);
+  const lines = await storedLines(inputOf(await readFile(path)), "a.parquet", { carryAll: true });
+  const carried = lines.map((line) => ("bad" in line ? line.bad : line.carried));
+  const same = {
+    us: "2026-01-02T03:04:05.123456Z",
+    hundredths: 0.07,
+    wide: "12345678901234.5678",
+    list: [0.3, null],
+    uuid: "00000000-0000-0000-0000-00000000000a",
+    clock: 3_723_000_000,
+  };
+  expect(carried).toEqual([
+    {
+      ...same,
+      hole: 1.5,
+      day: "2026-01-02",
+      large: "9007199254740994",
+      struct: { a: true, b: ["x", null] },
+      map: { k: 1 },
+    },
+    { ...same, hole: null, day: null, large: "9007199254740995", struct: { a: false, b: ["x", null] }, map: { k: 2 } },
+  ]);
+  const rows = carried.map((fields, i) => {
+    return { row: okRow(i, { carried: JSON.stringify(fields) }), prompt: "Q", response: "A" };
+  });
+  for (const format of exportFormats) {
+    const columns = format === "csv" ? typed : [];
+    const bytes = await exported(format, rows);
+    const read = (await storedLines(inputOf(bytes), `export.${format}`, { carryAll: true, columns })).map(rowOf);
+    expect([format, read.map(({ row }) => JSON.parse(row.carried ?? ""))]).toEqual([format, carried]);
+  }
+});
