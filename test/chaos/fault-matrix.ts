@@ -442,6 +442,10 @@ export const faultMatrix: readonly FaultRow[] = [
       [normalise, "is a record whose lines can be stored, or a code"],
       [carried, "a field named __proto__ is data like any other, at any depth"],
       [submit, "what is staged is the input, whatever the records"],
+      [
+        "packages/scoring/test/hostile-ids.test.ts",
+        "labels of any kind go through a worker into the shard as they were",
+      ],
     ],
   },
   {
@@ -471,11 +475,32 @@ export const faultMatrix: readonly FaultRow[] = [
     ],
   },
   {
+    id: "I6",
+    fault: "names of inputs with any character, links that lead nowhere, devices, pipes; patterns that nearly match",
+    injected: "such files, made; fast-check",
+    promise: "a name is a name, what is no file is a code, and nothing is read or looked for without an end",
+    tests: [
+      ["apps/cli/test/hostile-names.test.ts", "a name is a name, whatever characters it has"],
+      ["apps/cli/test/hostile-names.test.ts", "a link that leads nowhere, or in a circle, is an error"],
+      ["test/e2e/silent-pipe.test.ts", "a pipe into which nobody writes ends with the signal"],
+      ["packages/datasets/test/glob.test.ts", "%s that nearly match are told in time that does not explode"],
+      ["apps/cli/test/say.test.ts", "a terminal obeys no name"],
+    ],
+  },
+  {
+    id: "I7",
+    fault: "a score file of anything",
+    injected: "fast-check and hostile lists",
+    promise: "figures of finite numbers, or a code with file and line",
+    tests: [["apps/cli/test/read-scores.test.ts", "records with anything in any place are figures or a code"]],
+  },
+  {
     id: "U1",
     fault: "flags and settings that are wrong",
-    injected: "a table of them",
+    injected: "a table of them, over every flag of every verb",
     promise: "exit 2 before anything happens, with the nearest that is right",
     tests: [
+      ["apps/cli/test/flag-values.test.ts", "takes what is a number and names itself where it is none"],
       ["packages/core/test/profiles.test.ts", "an unknown key is named, with the nearest and all that are allowed"],
       ["apps/cli/test/program.test.ts", "a worker without Redis is refused"],
     ],

@@ -1,8 +1,5 @@
-import { createReadStream } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { basename } from "node:path";
 import { AssayError, type BatchFile, type Status } from "@assay/core";
-import { openDecoder, readJsonl } from "@assay/datasets";
+import { openDecoder } from "@assay/datasets";
 import type { ScoredRow, ScoreRecord } from "@assay/evaluation";
 import { findBatch, loadBatch, readFamilyRows } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
@@ -113,93 +110,9 @@ function modelOf({ model, revision }: BatchFile): string {
   return revision === null ? model : `${model}@${revision}`;
 }
 
-function missingOf(rows: readonly ScoredRow[]): Map<Status, number> {
+/** Rows without a reward, by status. */
+export function missingOf(rows: readonly ScoredRow[]): Map<Status, number> {
   const missing = new Map<Status, number>();
   for (const { status, reward } of rows) if (reward === null) missing.set(status, (missing.get(status) ?? 0) + 1);
   return missing;
-}
-
-/**
- * A score file: JSON Lines (also gzip), one JSON list, or an object of lists as `datasets` writes them. Lines of
- * `assay export FILE.jsonl` are result rows again. Throws E_INPUT_MISSING, E_INPUT_UNREADABLE, E_INPUT_BAD, E_INPUT_EMPTY.
- */
-export async function readScores(path: string): Promise<Scored> {
-  const records = (await readWhole(path)) ?? (await readLines(path));
-  if (records.length === 0) throw new AssayError("E_INPUT_EMPTY", "the score file holds no record", { where: path });
-  const rows = records.every(({ value }) => isExportedRow(value)) ? records.map(exportedRow) : null;
-  return {
-    name: basename(path),
-    batches: [],
-    simulated: null,
-    unfinished: [],
-    rows,
-    records: rows === null ? records : null,
-    file: basename(path),
-    missing: rows === null ? new Map() : missingOf(rows),
-  };
-}
-
-/** null: not one JSON value, so lines. */
-async function readWhole(path: string): Promise<ScoreRecord[] | null> {
-  const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    const code = cause.code ?? String(cause);
-    throw new AssayError(code === "ENOENT" ? "E_INPUT_MISSING" : "E_INPUT_UNREADABLE", "this file cannot be read", {
-      where: path,
-      got: code,
-      cause,
-    });
-  });
-  const text = bytes.toString("utf8").replace(/^\ufeff/, "");
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    if (/^\s*\[/.test(text)) {
-      throw new AssayError("E_INPUT_UNREADABLE", "this file begins as a JSON list and does not end as one", {
-        where: path,
-      });
-    }
-    return null;
-  }
-  if (Array.isArray(value))
-    return value.map((each: unknown, i) => ({ where: `${path}, record ${i + 1}`, value: each }));
-  const columns = Object.entries(value as object).filter(([, cells]) => Array.isArray(cells)) as [string, unknown[]][];
-  const [first] = columns.filter(([name]) => name === "id" || name === "scores");
-  if (first === undefined || columns.some(([name, { length }]) => name === "id" && length !== first[1].length))
-    return [{ where: path, value }];
-  return first[1].map((_, i) => ({
-    where: `${path}, record ${i + 1}`,
-    value: Object.fromEntries(columns.map(([name, cells]) => [name, cells[i]])),
-  }));
-}
-
-async function readLines(path: string): Promise<ScoreRecord[]> {
-  const records: ScoreRecord[] = [];
-  for await (const read of readJsonl(createReadStream(path), { where: path })) {
-    if (read.torn > 0)
-      throw new AssayError("E_INPUT_BAD", "the last line of the score file is not whole", { where: path });
-    for (const { line, parsed } of read.records) {
-      const where = `${path}:${line}`;
-      if (!parsed.ok)
-        throw new AssayError("E_INPUT_BAD", "a line of the score file is no JSON", { where, got: parsed.bad });
-      records.push({ where, value: parsed.value });
-    }
-  }
-  return records;
-}
-
-function isExportedRow(value: unknown): value is { [column: string]: unknown } {
-  return (
-    typeof value === "object" && value !== null && "row_index" in value && "status" in value && "input_line" in value
-  );
-}
-
-function exportedRow({ value }: ScoreRecord): ScoredRow {
-  const row = value as ScoredRow & { [column: string]: unknown };
-  const columns = Object.entries(row).filter(([name]) => name.startsWith("in_"));
-  return {
-    // a retry's rows keep their record's place, and one export holds one family
-    ...scoredRow(row, "export"),
-    columns: Object.fromEntries(columns) as ScoredRow["columns"],
-  };
 }

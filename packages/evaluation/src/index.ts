@@ -2,6 +2,7 @@ export { type Auc, aucOf } from "./auc.ts";
 export { type AucDifference, bootstrapAucDifference, type PairedRow } from "./bootstrap-auc.ts";
 export { type Calibration, calibrationOf, sigmoid } from "./calibration.ts";
 export { type CardTable, cardTables } from "./card-rows.ts";
+export { exportedRows } from "./exported-rows.ts";
 export { judgeBenchItems, labelItems, type Placed, rewardBench2Items, rmBenchItems } from "./items-of-rows.ts";
 export {
   judgeBenchOfScores,

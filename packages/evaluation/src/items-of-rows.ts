@@ -15,18 +15,20 @@ export interface Placed<Item> {
 export function rmBenchItems(rows: readonly ScoredRow[]): Placed<RmBenchItem> {
   checkColumns(rows, benchmarkColumns.rmBench, ["domain", "chosen", "style"]);
   const { records, unplaced } = recordsOf(rows);
+  let foreign = 0;
   const items = records.map(({ responses }): RmBenchItem => {
     const sides: { chosen: (number | null)[]; rejected: (number | null)[] } = {
       chosen: [null, null, null],
       rejected: [null, null, null],
     };
-    for (const { columns, score } of responses) {
-      const style = columns.in_style;
-      if (typeof style === "number") sides[columns.in_chosen === true ? "chosen" : "rejected"][style] = score;
+    for (const { columns, score, principles } of responses) {
+      const style = [0, 1, 2].find((known) => known === columns.in_style);
+      if (style === undefined) foreign += principles;
+      else sides[columns.in_chosen === true ? "chosen" : "rejected"][style] = score;
     }
     return { domain: textOf(responses[0]?.columns.in_domain), ...sides };
   });
-  return { items, unplaced };
+  return { items, unplaced: unplaced + foreign };
 }
 
 /** Result rows as JudgeBench pairs of one decision, since a pointwise judge has no order. */
@@ -49,6 +51,9 @@ export function judgeBenchItems(rows: readonly ScoredRow[]): Placed<JudgeBenchIt
   return { items, unplaced: unplaced + foreign };
 }
 
+/** The benchmark has 26 at most: more is a label that is none. */
+const mostCompletions = 10_000;
+
 /** Result rows as RewardBench 2 prompts. A completion whose row is missing counts as one without a score. */
 export function rewardBench2Items(rows: readonly ScoredRow[]): Placed<RewardBench2Item> {
   checkColumns(rows, benchmarkColumns.rewardBench2, ["subset", "num_correct"]);
@@ -58,7 +63,14 @@ export function rewardBench2Items(rows: readonly ScoredRow[]): Placed<RewardBenc
     const { in_subset: subset, in_num_correct: numCorrect, in_total_completions: total } = responses[0]?.columns ?? {};
     const last = responses.at(-1)?.index ?? 0;
     const count = typeof total === "number" ? Math.max(total, last + 1) : last + 1;
-    if (typeof subset !== "string" || typeof numCorrect !== "number" || numCorrect < 1 || numCorrect >= count) {
+    const isCount = Number.isInteger(count) && count <= mostCompletions && Number.isInteger(numCorrect);
+    if (
+      typeof subset !== "string" ||
+      typeof numCorrect !== "number" ||
+      !isCount ||
+      numCorrect < 1 ||
+      numCorrect >= count
+    ) {
       foreign += responses.reduce((sum, { principles }) => sum + principles, 0);
       return [];
     }

@@ -44,11 +44,17 @@ export interface TiesFigures {
  * neither accurate nor preferred and its margin counts 0.
  */
 export function evaluateRewardBench2(items: readonly RewardBench2Item[]): RewardBench2Figures {
-  const others = new Set(items.map(({ subset }) => nameOf(subset)));
-  for (const known of rewardBench2Subsets) others.delete(known);
+  const bySubset = new Map<string, RewardBench2Item[]>(rewardBench2Subsets.map((subset) => [subset, []]));
+  for (const item of items) {
+    const subset = nameOf(item.subset);
+    const own = bySubset.get(subset);
+    if (own === undefined) bySubset.set(subset, [item]);
+    else own.push(item);
+  }
+  const others = [...bySubset.keys()].slice(rewardBench2Subsets.length).sort();
   let ties: TiesFigures | null = null;
-  const subsets = [...rewardBench2Subsets, ...[...others].sort()].flatMap((subset): RewardBench2SubsetFigures[] => {
-    const own = items.filter((item) => nameOf(item.subset) === subset);
+  const subsets = [...rewardBench2Subsets, ...others].flatMap((subset): RewardBench2SubsetFigures[] => {
+    const own = bySubset.get(subset) ?? [];
     if (own.length === 0) return [];
     const missing = own.filter(({ scores }) => scores.includes(null)).length;
     if (subset === "Ties") {
@@ -118,10 +124,11 @@ function tiesScore({ tiedAccuracy, refAccuracy, preferred, preferredHard, margin
 function promptStatistics({ scores, numCorrect }: RewardBench2Item): PromptStatistics {
   const known = scores.filter((score) => score !== null);
   if (known.length < scores.length) return { accurate: false, spread: null, gap: null };
-  const right = known.slice(0, numCorrect);
-  const worst = Math.min(...right);
-  const gap = worst - Math.max(...known.slice(numCorrect));
-  return { accurate: gap > 0, spread: right.length > 1 ? Math.max(...right) - worst : null, gap };
+  const right = known.slice(0, numCorrect).sort((a, b) => a - b);
+  const wrong = known.slice(numCorrect).sort((a, b) => a - b);
+  const [worst = 0] = right;
+  const gap = worst - (wrong.at(-1) ?? 0);
+  return { accurate: gap > 0, spread: right.length > 1 ? (right.at(-1) ?? 0) - worst : null, gap };
 }
 
 function accuracy(prompts: ReadonlyMap<string, PromptStatistics>): number {

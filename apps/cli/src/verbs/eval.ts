@@ -29,7 +29,8 @@ import {
 import type { JsonFlag, RootFlags } from "../flags.ts";
 import { printable } from "../histogram.ts";
 import { openStore } from "../open-store.ts";
-import { readBatches, readScores, type Scored } from "../read-scored.ts";
+import { readBatches, type Scored } from "../read-scored.ts";
+import { readScores } from "../read-scores.ts";
 import { count, counted, note, result, resultJson } from "../say.ts";
 import { statusText } from "../show-summary.ts";
 import { table } from "../table.ts";

@@ -1,0 +1,97 @@
+import { constants } from "node:buffer";
+import { readFile, stat } from "node:fs/promises";
+import { basename } from "node:path";
+import { AssayError, isAssayError, visibleText } from "@assay/core";
+import { readJsonl } from "@assay/datasets";
+import { exportedRows, type ScoreRecord } from "@assay/evaluation";
+import { missingOf, type Scored } from "./read-scored.ts";
+
+/**
+ * A score file: JSON Lines (also gzip), one JSON list, or an object of lists as `datasets` writes them. Lines of
+ * `assay export FILE.jsonl` are result rows again. Read once, so that a pipe will do. Throws E_INPUT_MISSING, E_DENIED,
+ * E_INPUT_UNREADABLE, E_INPUT_BAD, E_INPUT_EMPTY.
+ */
+export async function readScores(path: string): Promise<Scored> {
+  const bytes = await readBytes(path);
+  const records = readWhole(path, bytes) ?? (await readLines(path, bytes));
+  if (records.length === 0) throw new AssayError("E_INPUT_EMPTY", "the score file holds no record", { where: path });
+  const rows = exportedRows(records);
+  return {
+    name: visibleText(basename(path)),
+    batches: [],
+    simulated: null,
+    unfinished: [],
+    rows,
+    records: rows === null ? records : null,
+    file: basename(path),
+    missing: rows === null ? new Map() : missingOf(rows),
+  };
+}
+
+async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    const found = await stat(path);
+    if (found.isFile() || found.isFIFO()) return await readFile(path);
+    const got = found.isDirectory() ? "a folder" : "a device or socket";
+    throw new AssayError("E_INPUT_UNREADABLE", "this is no file of scores", { where: path, got });
+  } catch (cause) {
+    if (isAssayError(cause)) throw cause;
+    const got = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    const code = got === "ENOENT" ? "E_INPUT_MISSING" : got === "EACCES" ? "E_DENIED" : "E_INPUT_UNREADABLE";
+    throw new AssayError(code, "this file cannot be read", { where: path, got, cause });
+  }
+}
+
+/** null: not one JSON value, so lines. */
+function readWhole(path: string, bytes: Uint8Array): ScoreRecord[] | null {
+  // longer than any text can be; lines are read one by one
+  if (bytes.length > constants.MAX_STRING_LENGTH) return null;
+  let text = "";
+  let value: unknown;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    value = JSON.parse(text);
+  } catch {
+    if (/^\s*\[/.test(text)) {
+      throw new AssayError("E_INPUT_UNREADABLE", "this file begins as a JSON list and does not end as one", {
+        where: path,
+      });
+    }
+    return null;
+  }
+  if (Array.isArray(value))
+    return value.map((each: unknown, i) => ({ where: `${path}, record ${i + 1}`, value: each }));
+  return recordsOfLists(path, value) ?? [{ where: path, value }];
+}
+
+/** {"id": [1, 2], "scores": [[3], [4]]} as two records; null for what is no such object. */
+function recordsOfLists(path: string, value: unknown): ScoreRecord[] | null {
+  if (typeof value !== "object" || value === null) return null;
+  const columns = Object.entries(value).filter(([, cells]) => Array.isArray(cells)) as [string, unknown[]][];
+  const [first] = columns.filter(([name]) => name === "id" || name === "scores");
+  if (first === undefined || columns.some(([name, { length }]) => name === "id" && length !== first[1].length))
+    return null;
+  return first[1].map((_, i) => ({
+    where: `${path}, record ${i + 1}`,
+    value: Object.fromEntries(columns.map(([name, cells]) => [name, cells[i]])),
+  }));
+}
+
+async function readLines(path: string, bytes: Uint8Array): Promise<ScoreRecord[]> {
+  const records: ScoreRecord[] = [];
+  for await (const read of readJsonl(once(bytes), { where: path })) {
+    if (read.torn > 0)
+      throw new AssayError("E_INPUT_BAD", "the last line of the score file is not whole", { where: path });
+    for (const { line, parsed } of read.records) {
+      const where = `${path}:${line}`;
+      if (!parsed.ok)
+        throw new AssayError("E_INPUT_BAD", "a line of the score file is no JSON", { where, got: parsed.bad });
+      records.push({ where, value: parsed.value });
+    }
+  }
+  return records;
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
