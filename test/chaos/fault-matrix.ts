@@ -482,7 +482,7 @@ export const faultMatrix: readonly FaultRow[] = [
     tests: [
       ["apps/cli/test/hostile-names.test.ts", "a name is a name, whatever characters it has"],
       ["apps/cli/test/hostile-names.test.ts", "a link that leads nowhere, or in a circle, is an error"],
-      ["test/e2e/silent-pipe.test.ts", "a pipe into which nobody writes ends with the signal"],
+      ["test/e2e/endless-input.test.ts", "a pipe into which nobody writes ends with the signal"],
       ["packages/datasets/test/glob.test.ts", "%s that nearly match are told in time that does not explode"],
       ["apps/cli/test/say.test.ts", "a terminal obeys no name"],
     ],

@@ -1,9 +1,10 @@
-import { constants, createReadStream, createWriteStream, openSync } from "node:fs";
+import { constants, createReadStream, createWriteStream, fstatSync, openSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join, relative, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { isatty } from "node:tty";
 import { AssayError, inputStem, type RangeReader, visibleText } from "@assay/core";
 import { type ChosenInput, chooseInputs, globBase, inputKinds, isGlob, pickInputs, readGlob } from "@assay/datasets";
 import type { InputSource } from "@assay/scoring";
@@ -57,7 +58,7 @@ export async function openInputs(
   try {
     for (const [i, path] of once.entries()) {
       const file = join(spool ?? "", String(i));
-      const stream = path === null ? (options.stdin ?? process.stdin) : openPipe(path);
+      const stream = path === null ? (options.stdin ?? ownStdin()) : openPipe(path);
       await spoolTo(file, stream, path ?? "stdin", options.signal);
       sources.push(source(i === 0 ? "stdin" : `stdin-${i + 1}`, path ?? "stdin", file));
     }
@@ -152,6 +153,14 @@ async function* readFrom(file: string, where: string): AsyncGenerator<Uint8Array
   } catch (cause) {
     throw inputError(cause, where);
   }
+}
+
+/** A terminal is a device that ends; /dev/zero would be kept until the disk is full. */
+function ownStdin(): NodeJS.ReadableStream {
+  if (!isatty(0) && fstatSync(0).isCharacterDevice()) {
+    throw new AssayError("E_INPUT_UNREADABLE", "stdin is a device", { where: "-", expected: "a pipe or a file" });
+  }
+  return process.stdin;
 }
 
 /** Opened without waiting for a writer, since no signal ends a wait inside of open(): what is waited for is its text. */

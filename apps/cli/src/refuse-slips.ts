@@ -2,8 +2,9 @@ import { AssayError } from "@assay/core";
 import type { Command, Option } from "commander";
 
 /**
- * Two slips that commander takes for wishes: a flag given twice, of which it would keep the last, and a flag whose value
- * was forgotten, for which it would take the next flag. From now on each is E_USAGE in this command and those below it.
+ * Slips that commander takes for wishes: a flag given twice, of which it would keep the last; a flag whose value was
+ * forgotten, for which it would take the next flag; and an empty value, as of an unset variable of a script. From now on
+ * each is E_USAGE in this command and those below it.
  */
 export function refuseSlips(command: Command): void {
   for (const below of command.commands) refuseSlips(below);
@@ -19,12 +20,16 @@ export function refuseSlips(command: Command): void {
 }
 
 function refuse({ long, flags, defaultValue }: Option, value: string, given: number, command: Command): void {
-  const isFlag = command.options.some((other) => other.long === value.split("=")[0]);
-  if (isFlag || ["--", "--help", "-h"].includes(value)) {
-    throw new AssayError("E_USAGE", `${long} has no value`, { expected: flags, got: `${value} in its place` });
-  }
   // lists begin as empty ones
-  if (given > 1 && !Array.isArray(defaultValue)) {
+  const isList = Array.isArray(defaultValue);
+  // an empty --redis says that REDIS_URL is not meant
+  const isEmpty = long !== "--redis" && (isList ? /^[\s,]*$/ : /^\s*$/).test(value);
+  const isFlag = command.options.some((other) => other.long === value.split("=")[0]);
+  if (isEmpty || isFlag || ["--", "--help", "-h"].includes(value)) {
+    const got = isEmpty ? "nothing" : `${value} in its place`;
+    throw new AssayError("E_USAGE", `${long} has no value`, { expected: flags, got });
+  }
+  if (given > 1 && !isList) {
     throw new AssayError("E_USAGE", `${long} is given more than once`, {
       expected: `${flags}, once`,
       got: `${value} as the second one`,

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { exitCode } from "@assay/core";
 import { expect, test } from "@jest/globals";
-import { startAssay } from "./run-assay.ts";
+import { main, startAssay } from "./run-assay.ts";
 import { tempFolder } from "./temp-folder.ts";
 
 test("a submit whose input is a pipe into which nobody writes ends with the signal", async () => {
@@ -21,4 +21,13 @@ test("a submit whose input is a pipe into which nobody writes ends with the sign
   const { code, stderr } = await ended;
   await writer.close();
   expect({ code, stderr }).toEqual({ code: exitCode.notFinished, stderr: expect.stringContaining("E_ABORTED") });
+}, 60_000);
+
+test("a device on stdin is refused, not kept until the disk is full", async () => {
+  const words = ["-c", `"$0" "$1" plan - --model simulator < /dev/zero`, process.execPath, main];
+  const refused = promisify(execFile)("sh", words, { timeout: 30_000 });
+  await expect(refused).rejects.toMatchObject({
+    code: exitCode.badInput,
+    stderr: expect.stringContaining("stdin is a device"),
+  });
 }, 60_000);
