@@ -16,7 +16,10 @@ const crash = "test/e2e/crash-points.test.ts";
 const kill = "test/e2e/kill.test.ts";
 const drain = "test/e2e/drain.test.ts";
 const markers = "packages/scoring/test/attempt-markers.test.ts";
-const worker = "packages/scoring/test/run-worker.test.ts";
+const workerIdles = "packages/scoring/test/worker-until-idle.test.ts";
+const workerStops = "packages/scoring/test/worker-stops.test.ts";
+const workerObeys = "packages/scoring/test/worker-obeys-control.test.ts";
+const workerRefuses = "packages/scoring/test/worker-refuses-engines.test.ts";
 const once = "packages/scoring/test/exactly-once.test.ts";
 const bullmq = "packages/queue/test/bullmq.test.ts";
 const redisLoss = "packages/queue/test/redis-loss.test.ts";
@@ -75,7 +78,7 @@ export const faultMatrix: readonly FaultRow[] = [
     "the next reconcile ends the batch",
     "W8 the job is acknowledged",
     "W8",
-    [[worker, "complete without _SUCCESS is carried on: a finalizer was killed between the two"]],
+    [[workerIdles, "complete without _SUCCESS is carried on: a finalizer was killed between the two"]],
   ),
   {
     id: "W9",
@@ -84,7 +87,7 @@ export const faultMatrix: readonly FaultRow[] = [
     promise: "one shard; the zombie looks into the store at its first refusal",
     tests: [
       [markers, "with a younger attempt in the store: saves what has finished, stops, and the younger one goes on"],
-      [worker, "a lease that lapses: where nobody else has committed it goes on"],
+      [workerStops, "a lease that lapses: where nobody else has committed it goes on"],
     ],
   },
   {
@@ -92,7 +95,7 @@ export const faultMatrix: readonly FaultRow[] = [
     fault: "event loop blocked beyond the lease",
     injected: "a busy loop on SIGUSR2 in a real worker",
     promise: "as a zombie",
-    tests: [[worker, "refused a renewal with the shard there: the chunk stops by itself"]],
+    tests: [[workerStops, "refused a renewal with the shard there: the chunk stops by itself"]],
   },
   {
     id: "W11",
@@ -132,9 +135,9 @@ export const faultMatrix: readonly FaultRow[] = [
     tests: [
       [builds, "a patch release beside the release before it: both work at the batch"],
       [builds, "a build of another format leaves the batch alone and says why"],
-      [worker, "one batch that is broken or of another generation does not keep the others from being served"],
+      [workerIdles, "one batch that is broken or of another generation does not keep the others from being served"],
       [
-        worker,
+        workerRefuses,
         "a second worker whose engines render another template is refused with both fingerprints and its engine",
       ],
       [
@@ -200,7 +203,7 @@ export const faultMatrix: readonly FaultRow[] = [
     tests: [
       [redisLoss, "a lease ended while Redis is away is ended there when it comes back"],
       [
-        worker,
+        workerStops,
         "a lease that lapses: where nobody else has committed it goes on, and the chunk has one shard in the end",
       ],
     ],
@@ -253,7 +256,10 @@ export const faultMatrix: readonly FaultRow[] = [
     injected: "the S3 server refuses, or ignores the condition",
     promise: "refused before the first write; in the middle the worker ends with its code and its chunk goes back",
     tests: [
-      [worker, "a store that denies: the worker ends with E_DENIED, its job given back, and nothing is left unhandled"],
+      [
+        workerStops,
+        "a store that denies: the worker ends with E_DENIED, its job given back, and nothing is left unhandled",
+      ],
       [s3, "a bucket that does not exist is denied, with what to do"],
       [s3, "501 on a conditional put names stores that work"],
       [
@@ -290,7 +296,7 @@ export const faultMatrix: readonly FaultRow[] = [
     promise: "the row ends as rejected or too_long; a setting that fails every row stops the batch in its first rows",
     tests: [
       [scoreRow, "%s for ever: %j after %i requests"],
-      [worker, "an engine that suddenly rejects everything pauses the batch, commits nothing more of it"],
+      [workerObeys, "an engine that suddenly rejects everything pauses the batch, commits nothing more of it"],
     ],
   },
   {
@@ -526,7 +532,7 @@ export const faultMatrix: readonly FaultRow[] = [
         "packages/scoring/test/control-log.test.ts",
         "property: cancel and complete at once, among others: never both, no gap, and everybody is told what rules",
       ],
-      [worker, "cancel stops the rows in flight and stays, whatever is wiped; resume revives"],
+      [workerObeys, "cancel stops the rows in flight and stays, whatever is wiped; resume revives"],
     ],
   },
   {

@@ -34,6 +34,10 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+export async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i += 1) await turn();
+}
+
 /** Resolves once `happened` says so, looked at every turn. */
 export async function until(happened: () => boolean): Promise<void> {
   while (!happened()) await turn();

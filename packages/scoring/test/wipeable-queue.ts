@@ -1,7 +1,7 @@
 import { AssayError } from "@assay/core";
 import type { JobQueue, LeasedJob } from "@assay/queue";
 import { inProcessQueue } from "@assay/queue/in-process";
-import { turn } from "./immediate-clock.ts";
+import { turn, turns } from "./immediate-clock.ts";
 
 /** One queue that several workers see, each through a view of its own, and that misfortunes befall. */
 export interface WipeableQueue extends QueueView {
@@ -110,10 +110,6 @@ export function wipeableQueue(away: () => boolean = () => false): WipeableQueue 
         lapse();
       },
     };
-  }
-
-  async function turns(count: number): Promise<void> {
-    for (let i = 0; i < count; i += 1) await turn();
   }
 
   return {

@@ -1,0 +1,110 @@
+import { AssayError, batchKey, controlKey, pinKey, successKey } from "@assay/core";
+import { memoryStore } from "@assay/testkit";
+import { beforeEach, describe, expect, jest, test } from "@jest/globals";
+import { reconcileBatch } from "../src/reconcile-batch.ts";
+import { records, submit } from "./build-batch.ts";
+import { faultyStore } from "./faulty-store.ts";
+import { until } from "./immediate-clock.ts";
+import { refuseUnhandled } from "./refuse-unhandled.ts";
+import { startWorker } from "./start-worker.ts";
+import { wipeableQueue } from "./wipeable-queue.ts";
+import { code, shards, verify } from "./worker-world.ts";
+
+// turns of the event loop are slow where other tests have the cores; less than the 30 s after which a worker looks at
+// its control log again by itself, which would hide a nudge that was not heard
+jest.setTimeout(25_000);
+refuseUnhandled();
+
+let store: ReturnType<typeof memoryStore>;
+let queue: ReturnType<typeof wipeableQueue>;
+beforeEach(() => {
+  store = memoryStore();
+  queue = wipeableQueue();
+});
+
+describe("run-worker: until the store says that nothing is left", () => {
+  test("a batch that nobody queued is found, scored, finalized, and every row stands once", async () => {
+    const file = await submit(store, records(50));
+    const worker = startWorker({ store, queue });
+    expect(await worker.ended).toBe("idle");
+    expect(await verify(store, file)).toMatchObject({ complete: true, broken: null, doneRows: 50, status: { ok: 50 } });
+    expect(worker.events.filter(({ type }) => type === "finished")).toHaveLength(1);
+    expect(worker.pool.log).toHaveLength(100);
+  });
+
+  test("a queue that loses what is added does not send it home", async () => {
+    const file = await submit(store, records(20));
+    let lost = 5;
+    const forgetful = {
+      ...queue,
+      add: async (jobs: Parameters<typeof queue.add>[0]) => (lost-- > 0 ? undefined : queue.add(jobs)),
+    };
+    expect(await startWorker({ store, queue: forgetful }).ended).toBe("idle");
+    expect(await verify(store, file)).toMatchObject({ complete: true, broken: null });
+  });
+
+  test("complete without _SUCCESS is carried on: a finalizer was killed between the two", async () => {
+    const file = await submit(store, records(20));
+    const never = startWorker({
+      store: faultyStore(
+        store,
+        ({ key, kind }) => (kind === "put" && key === successKey(file.batch) ? "before" : null),
+        () => new AssayError("E_STORE_UNAVAILABLE", "played"),
+      ),
+      queue,
+    });
+    await until(() => store.objects.has(controlKey(file.batch, 1)));
+    never.abort.abort();
+    await never.ended;
+    expect(store.objects.has(successKey(file.batch))).toBe(false);
+    expect(await startWorker({ store, queue }).ended).toBe("idle");
+    expect(await verify(store, file)).toMatchObject({ complete: true, broken: null });
+  });
+
+  test("only one batch: jobs of others that keep coming do not keep it from going home", async () => {
+    const other = await submit(store, records(16, 500));
+    const file = await submit(store, records(16));
+    await reconcileBatch(store, queue, other);
+    const worker = startWorker({ store, queue }, { only: file.batch });
+    expect(await worker.ended).toBe("idle");
+    expect(await verify(store, file)).toMatchObject({ complete: true });
+    // the other one's job is still there for its own workers
+    expect(await queue.missing([{ batch: other.batch, chunk: 0 }])).toEqual([]);
+    expect(shards(store, other)).toBe(0);
+  });
+
+  test("a job of an unknown batch, of no chunk of the plan, or of another model ends quietly and pins nothing", async () => {
+    const file = await submit(store, records(3));
+    const foreign = await submit(store, records(3), { batch: { model: "another" } });
+    await queue.add([
+      { batch: "gone-0000000000000000", chunk: 0, priority: 1 },
+      { batch: file.batch, chunk: 77, priority: 2 },
+      { batch: file.batch, chunk: -1, priority: 2 },
+      { batch: foreign.batch, chunk: 0, priority: 3 },
+    ]);
+    const worker = startWorker({ store, queue });
+    expect(await worker.ended).toBe("idle");
+    expect(worker.events.filter(({ type }) => type === "refused" || type === "paused")).toEqual([]);
+    expect(store.objects.has(pinKey(foreign.batch))).toBe(false);
+    expect(await verify(store, file)).toMatchObject({ complete: true, broken: null });
+  });
+
+  test("one batch that is broken or of another generation does not keep the others from being served", async () => {
+    const [broken, newer, muddled, file] = [
+      await submit(store, records(3, 10)),
+      await submit(store, records(3, 20)),
+      await submit(store, records(3, 30)),
+      await submit(store, records(3)),
+    ];
+    store.objects.set(batchKey(broken.batch), Buffer.from("{"));
+    store.objects.set(batchKey(newer.batch), Buffer.from(JSON.stringify({ ...newer, format: 2 })));
+    store.objects.set(controlKey(muddled.batch, 1), Buffer.from("{}"));
+    const worker = startWorker({ store, queue });
+    const end = await worker.ended;
+    expect(await verify(store, file)).toMatchObject({ complete: true, broken: null });
+    // what it could have served and cannot is why it ends in an error
+    expect(code(end)).toBe("E_BROKEN");
+    const refused = new Set(worker.events.flatMap((event) => (event.type === "refused" ? [event.batch] : [])));
+    expect(refused).toEqual(new Set([broken.batch, newer.batch, muddled.batch]));
+  });
+});
