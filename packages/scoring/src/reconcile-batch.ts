@@ -14,9 +14,15 @@ export const windowChunks = 5_000;
  * The one function behind submit, resume and "Redis was wiped": plan minus shards = jobs to have. Adds the jobs of
  * missing chunks that are in no list of the queue, in the batch's own order, a job in limbo being removed first
  * (protocol V5), and chunks that nobody has begun first. Idempotent; anybody may run it at any time, several at once included. Adds nothing for a batch that is
- * paused or ended. Returns the number of missing chunks, 0 when the batch is ready to be finalized.
+ * paused or ended. Returns the number of missing chunks, 0 when the batch is ready to be finalized. `nothingWaits`: of
+ * its jobs the queue has none but those in somebody's hands.
  */
-export async function reconcileBatch(store: ObjectStore, queue: JobQueue, file: BatchFile): Promise<number> {
+export async function reconcileBatch(
+  store: ObjectStore,
+  queue: JobQueue,
+  file: BatchFile,
+  nothingWaits = false,
+): Promise<number> {
   const control = await readControl(store, file.batch);
   const { done, missing } = await readLedger(store, file);
   if (!isRunnable(control.state)) return missing.length;
@@ -27,7 +33,7 @@ export async function reconcileBatch(store: ObjectStore, queue: JobQueue, file: 
     await queue.remove(absent);
     const start = await queue.virtualTime();
     // behind the batch's own jobs that wait: at the present time they would give it a second share
-    const waiting = wanted.length - absent.length;
+    const waiting = nothingWaits ? 0 : wanted.length - absent.length;
     await queue.add(absent.map((job, k) => ({ ...job, priority: priorityOf(start, waiting + k, control.weight) })));
   }
   return missing.length;
@@ -60,7 +66,8 @@ export async function reweighBatch(store: ObjectStore, queue: JobQueue, file: Ba
   if (!(await queue.courtesy(`weigh-${file.batch}-${n}`, weighedForMs))) return;
   const { missing } = await readLedger(store, file);
   await queue.remove(missing.map((chunk) => ({ batch: file.batch, chunk })));
-  await reconcileBatch(store, queue, file);
+  // chunks in hand have had their turn: behind them a fleet's would wait while others take as many
+  await reconcileBatch(store, queue, file, true);
 }
 
 /** BullMQ's highest priority number: beyond it a job would be refused. */
