@@ -12,20 +12,34 @@ import { verifyBatch } from "@assay/scoring";
 import { memoryStore } from "@assay/testkit";
 import { unluckyKey } from "./diary.ts";
 import { pairOf } from "./engine-model.ts";
-import type { ExpectedRow } from "./night-batch.ts";
+import type { ExpectedRow, NightBatch } from "./night-batch.ts";
 import type { Morning } from "./play-night.ts";
+import { headOf } from "./process-ports.ts";
 
 /**
  * The laws of a night, from what went in, what engines said and what is stored: nobody's word is taken. Empty = all
  * hold.
  */
 export async function checkMorning(morning: Morning): Promise<string[]> {
-  const wrong = [...morning.wrong, ...whatVanished(morning), ...whatPeopleWereTold(morning)];
-  const batches = batchFiles(morning);
-  if (!batches.some(({ batch }) => batch === morning.plan.batch)) return [...wrong, "P1: the batch was never staged"];
+  const wrong = [...morning.wrong, ...whatVanished(morning)];
+  const files = batchFiles(morning);
+  for (const { batch } of files)
+    if (!morning.batches.some(({ plan }) => plan.batch === headOf(batch))) wrong.push(`P1: ${batch} is nobody's`);
+  for (const batch of morning.batches) {
+    const family = files.filter((file) => headOf(file.batch) === batch.plan.batch);
+    wrong.push(...whatPeopleWereTold(batch, morning), ...(await whatIsWrongIn(family, batch, morning)));
+  }
+  return wrong;
+}
+
+/** A batch and its retries. */
+async function whatIsWrongIn(family: readonly BatchFile[], batch: NightBatch, morning: Morning): Promise<string[]> {
+  const { plan, rows: expected } = batch;
+  if (!family.some((file) => file.batch === plan.batch)) return [`P1: ${plan.batch} was never staged`];
+  const wrong: string[] = [];
   /** by row_index, how often it is ok over the family */
   const ok = new Map<number, number>();
-  for (const file of batches) {
+  for (const file of family) {
     const success = morning.objects.has(successKey(file.batch));
     const state = morning.diary.batches.get(file.batch)?.state ?? "running";
     if (isRunnable(state) && !success) wrong.push(`no end: ${file.batch} is running in the morning, and not complete`);
@@ -43,15 +57,16 @@ export async function checkMorning(morning: Morning): Promise<string[]> {
       if (shard.rows[0]?.row_index !== row_start) wrong.push(`P1: shard ${chunk} begins with another row`);
       found.push(...shard.rows);
     }
-    if (success && !isChild) wrong.push(...whatIsMissing(found, morning.rows.length));
+    if (success && !isChild) wrong.push(...whatIsMissing(found, expected.length));
     for (const row of found) {
-      wrong.push(...whatIsWrong(row, morning.rows[row.row_index], morning));
+      if (row.batch !== file.batch) wrong.push(`P1: row ${row.row_index} of ${row.batch} stands in ${file.batch}`);
+      wrong.push(...whatIsWrong(row, expected[row.row_index], morning));
       if (row.status === "ok") ok.set(row.row_index, (ok.get(row.row_index) ?? 0) + 1);
     }
   }
   for (const [row, times] of ok)
-    if (times > 1) wrong.push(`P1: row ${row} is ok ${times} times over the batch and its retries`);
-  return [...wrong, ...(await whatVerifyFinds(morning))];
+    if (times > 1) wrong.push(`P1: row ${row} is ok ${times} times over ${plan.batch} and its retries`);
+  return [...wrong, ...(await whatVerifyFinds(plan.batch, morning))];
 }
 
 function batchFiles({ objects }: Morning): BatchFile[] {
@@ -111,11 +126,14 @@ function whatVanished({ diary, objects }: Morning): string[] {
 }
 
 /** P4: cancelled stays cancelled, paused stays paused, unless somebody asked for it to go on after that. */
-function whatPeopleWereTold({ told, asked, plan, objects, diary }: Morning): string[] {
-  const state = diary.batches.get(plan.batch)?.state;
-  const success = objects.has(successKey(plan.batch));
-  return told.flatMap((one) => {
-    if (lastRevivedMs(asked) >= one.fromMs) return [];
+function whatPeopleWereTold({ plan: { batch } }: NightBatch, morning: Morning): string[] {
+  const state = morning.diary.batches.get(batch)?.state;
+  const success = morning.objects.has(successKey(batch));
+  const asked = morning.asked.filter((one) => one.batch === batch);
+  if (state === "cancelled" && !asked.some(({ verb }) => verb === "cancel"))
+    return [`P4: ${batch} is cancelled, and nobody asked for it`];
+  return morning.told.flatMap((one) => {
+    if (one.batch !== batch || lastRevivedMs(asked) >= one.fromMs) return [];
     if (one.state === "cancelled" && (success || state !== "cancelled"))
       return [`P4: ${one.by} was told "cancelled", and in the morning the batch is ${success ? "complete" : state}`];
     if (one.state === "paused" && state === "running")
@@ -131,9 +149,9 @@ function lastRevivedMs(asked: Morning["asked"]): number {
 }
 
 /** The product's own oracle has to agree. */
-async function whatVerifyFinds({ objects, plan, night, decodeShard }: Morning): Promise<string[]> {
+async function whatVerifyFinds(batch: string, { objects, night, decodeShard }: Morning): Promise<string[]> {
   const store = memoryStore();
   for (const [key, bytes] of objects) store.objects.set(key, bytes);
-  const { broken } = await verifyBatch({ store, decodeShard }, plan.batch, { deep: night.parquet });
+  const { broken } = await verifyBatch({ store, decodeShard }, batch, { deep: night.parquet });
   return broken === null ? [] : [`verify: ${broken.promise} ${broken.what} at ${broken.where}`];
 }

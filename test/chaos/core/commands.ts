@@ -40,16 +40,26 @@ export type Tell = (told: Pick<Control, "state">) => void;
 
 const never = new AbortController().signal;
 
-/** `assay submit`: both passes, and the jobs; `texts` are what the passes read. Ends where the command would end for good. */
-export async function submit(ports: CommandPorts, texts: readonly string[]): Promise<void> {
+/**
+ * `assay submit`: both passes, and the jobs; `texts` are what the passes read. With another weight than 1 also
+ * `assay resume --weight`, of a batch that runs or not. Ends where the commands would end for good.
+ */
+export async function submit(ports: CommandPorts, texts: readonly string[], weight: number): Promise<void> {
+  const { store } = ports;
   const source = inputSource(...texts);
   const planned = await planBatch([source], settings, readRecords);
   try {
-    const { file } = await ports.stage(ports.store, planned, [source], settings, readRecords, { signal: never });
-    if ((await readControl(ports.store, file.batch)).state === "cancelled") return;
+    const { file } = await ports.stage(store, planned, [source], settings, readRecords, { signal: never });
+    const { batch } = file;
+    const control =
+      weight === 1
+        ? await readControl(store, batch)
+        : (await appendControl(store, batch, { weight }, authorOf(ports))).control;
+    if (control.state === "cancelled") return;
     await withQueue(ports, async (queue) => {
-      await reconcileBatch(ports.store, queue, file);
-      await queue.nudge(file.batch);
+      if (weight !== 1) await reweighBatch(store, queue, file, control.n);
+      await reconcileBatch(store, queue, file);
+      await queue.nudge(batch);
     });
   } catch (error) {
     if (!isAssayError(error, "E_INPUT_CHANGED") || texts.length === 1) throw error;
@@ -63,10 +73,10 @@ export async function act(
   { verb, elsewhere }: Action,
   tell: Tell,
 ): Promise<string | null> {
-  const { store, clock, decodeShard } = ports;
+  const { store, decodeShard } = ports;
   const file = await loadBatchIfPresent(store, batch);
   if (file === null) return null;
-  const author = { id: clock.random(), at: new Date(clock.now()).toISOString(), by: ports.name };
+  const author = authorOf(ports);
   const tellWorkers = (work: (queue: JobQueue) => Promise<unknown>): Promise<void> =>
     elsewhere ? Promise.resolve() : withQueue(ports, work);
   switch (verb) {
@@ -106,6 +116,10 @@ export async function act(
       for await (const garbage of findGarbage(store)) await removeGarbage(store, garbage);
       return null;
   }
+}
+
+function authorOf({ clock, name }: CommandPorts): Parameters<typeof appendControl>[3] {
+  return { id: clock.random(), at: new Date(clock.now()).toISOString(), by: name };
 }
 
 /** Long enough for a night without a pause. */

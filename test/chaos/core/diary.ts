@@ -7,6 +7,7 @@ import {
   initialControl,
   isEngineSide,
   isRunnable,
+  jobId,
   openPrefix,
   type ResultRow,
   readPartialKey,
@@ -27,6 +28,8 @@ export interface Diary {
   /** rows that a process was told to be in a checkpoint, as engines name them */
   readonly saved: ReadonlySet<string>;
   readonly batches: ReadonlyMap<string, BatchDiary>;
+  /** how often a chunk was begun */
+  begun(batch: string, chunk: number): number;
   /** when a process last looked into the index */
   lookedAt(process: VirtualProcess): number;
   readonly wrong: string[];
@@ -37,6 +40,8 @@ export interface Diary {
 export interface BatchDiary {
   state: ControlState;
   stateSince: number;
+  /** nobody has ever stopped it, and it is not complete */
+  onlyRan: boolean;
   by: string | null;
   success: boolean;
   /** since when whoever looks into the index finds work in it; null = not yet */
@@ -49,10 +54,16 @@ const hearsWithinMs = 90_000;
 export function keepDiary(
   objects: ReadonlyMap<string, Uint8Array>,
   time: { now: () => number; quietFrom: () => number },
+  night: {
+    /** a row of a batch or of its retries, as engines name it */
+    asksOf: (batch: string, rowIndex: number) => string | null;
+    weighed: (batch: string, weight: number) => void;
+  },
 ): Diary {
   const first = new Map<string, Uint8Array>();
   const batches = new Map<string, BatchDiary>();
   const saved = new Set<string>();
+  const starts = new Map<string, number>();
   const looked = new Map<VirtualProcess, number>();
   const unlucky = new Map<string, string[]>();
   /** rows that a process has named as alone and not saved, each with the engine's process */
@@ -62,7 +73,14 @@ export function keepDiary(
   function of(batch: string): BatchDiary {
     const known = batches.get(batch);
     if (known !== undefined) return known;
-    const fresh = { state: initialControl.state, stateSince: 0, by: null, success: false, openSince: null };
+    const fresh = {
+      state: initialControl.state,
+      stateSince: 0,
+      onlyRan: true,
+      by: null,
+      success: false,
+      openSince: null,
+    };
     batches.set(batch, fresh);
     return fresh;
   }
@@ -86,13 +104,17 @@ export function keepDiary(
       if (its.state === "complete") wrong.push(`control: ${entry.state} follows complete in ${batch}`);
       its.state = entry.state;
       its.stateSince = time.now();
+      its.onlyRan &&= isRunnable(entry.state);
       its.by = entry.by;
+      night.weighed(batch, entry.weight);
     }
-    if (readPartialKey(key)?.kind === "start") begun(batch);
+    const marker = readPartialKey(key);
+    if (marker?.kind === "start") begun(batch, marker.chunk);
   }
 
   /** Nobody begins a chunk of a batch that does not run, once everybody has had the time to hear of it. */
-  function begun(batch: string): void {
+  function begun(batch: string, chunk: number): void {
+    starts.set(jobId(batch, chunk), (starts.get(jobId(batch, chunk)) ?? 0) + 1);
     const { state, stateSince } = of(batch);
     const since = Math.max(stateSince, time.quietFrom()) + hearsWithinMs;
     if (!isRunnable(state) && time.now() > since)
@@ -104,6 +126,7 @@ export function keepDiary(
     batches,
     wrong,
     first,
+    begun: (batch, chunk) => starts.get(jobId(batch, chunk)) ?? 0,
     lookedAt: (process) => looked.get(process) ?? 0,
     unlucky,
     done(process, { kind, key, bytes }) {
@@ -123,9 +146,10 @@ export function keepDiary(
     },
     learnt({ kind, key, bytes }) {
       if (kind !== "put" || readPartialKey(key)?.kind !== "rows") return;
-      for (const { input_line, principle, status } of rowsOf(bytes)) {
+      for (const { row_index, status } of rowsOf(bytes)) {
+        const asks = night.asksOf(key.split("/")[0] ?? "", row_index);
         // what a sick engine did to a row is noted, and the row is asked again
-        if (!isEngineSide(status)) saved.add(`r${input_line - 1}|${principle}`);
+        if (asks !== null && !isEngineSide(status)) saved.add(asks);
       }
     },
   };

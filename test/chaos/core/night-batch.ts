@@ -1,6 +1,6 @@
 import { type BatchFile, type Pin, type Profile, profileByName, sha256, vllmForm } from "@assay/core";
 import { readOwnRecords } from "@assay/datasets";
-import type { InputSource, ProbeEngines, SubmitSettings } from "@assay/scoring";
+import { type InputSource, type ProbeEngines, planBatch, type SubmitSettings } from "@assay/scoring";
 import type { Night } from "./night.ts";
 
 export const model = "judge";
@@ -84,28 +84,68 @@ export interface ExpectedRow {
   readonly asks: string | null;
 }
 
-export function inputOf({ records }: Pick<Night, "records">): { text: string; rows: ExpectedRow[] } {
-  const lines = records.map((principles, k) =>
+/** A batch of a night: what it is asked for, and what it has to be. */
+export interface NightBatch {
+  readonly plan: BatchFile;
+  readonly text: string;
+  /** the input as it is after somebody has changed it */
+  readonly changed: string;
+  readonly rows: readonly ExpectedRow[];
+  readonly weight: number;
+  /** when it is submitted, at the soonest */
+  readonly atMs: number;
+}
+
+/** The batches of a night, the first one first. */
+export async function batchesOf({ records, second }: Night): Promise<NightBatch[]> {
+  if (second === null) return [await batchOf({ records, letter: "r", cut: 0 }, 1, 0)];
+  const [weight, weightOfSecond] = second.weights;
+  return [
+    await batchOf({ records, letter: "r", cut: cutBehind }, weight, 0),
+    await batchOf({ records: second.records, letter: "s", cut: cutBehind }, weightOfSecond, second.atMs),
+  ];
+}
+
+/** Records that cannot be read, behind each one: a chunk is 16 rows, and its price is what engines are asked. */
+const cutBehind = 15;
+
+interface Input {
+  readonly records: readonly number[];
+  /** begins the name of every response: no two batches ask the same row */
+  readonly letter: string;
+  readonly cut: number;
+}
+
+async function batchOf(input: Input, weight: number, atMs: number): Promise<NightBatch> {
+  const { text, rows } = inputOf(input);
+  const { file: plan } = await planBatch([inputSource(text)], settings, readRecords);
+  const changed = inputOf({ ...input, records: [...input.records, 1] }).text;
+  return { plan, text, changed, rows, weight, atMs };
+}
+
+function inputOf({ records, letter, cut }: Input): { text: string; rows: ExpectedRow[] } {
+  const padded = records.flatMap((principles) => [principles, ...Array<number>(cut).fill(0)]);
+  const lines = padded.map((principles, k) =>
     principles === 0
       ? `{"record ${k} is cut`
       : JSON.stringify({
           prompt: "say it",
-          response: `r${k}`,
+          response: `${letter}${k}`,
           principles: Array.from({ length: principles }, (_, p) => `p${p}`),
         }),
   );
-  const rows = records.flatMap((principles, k): ExpectedRow[] =>
+  const rows = padded.flatMap((principles, k): ExpectedRow[] =>
     principles === 0
       ? [{ line: k + 1, asks: null }]
-      : Array.from({ length: principles }, (_, p) => ({ line: k + 1, asks: `r${k}|p${p}` })),
+      : Array.from({ length: principles }, (_, p) => ({ line: k + 1, asks: `${letter}${k}|p${p}` })),
   );
   // the last line is whole, even where it cannot be read
   return { text: lines.map((line) => `${line}\n`).join(""), rows };
 }
 
 /** The row that kills its engine, as engines name it. */
-export function poisonOf({ poison }: Pick<Night, "poison">, rows: readonly ExpectedRow[]): string | null {
-  const asked = rows.flatMap(({ asks }) => (asks === null ? [] : [asks]));
+export function poisonOf({ poison }: Pick<Night, "poison">, batches: readonly NightBatch[]): string | null {
+  const asked = batches.flatMap(({ rows }) => rows.flatMap(({ asks }) => (asks === null ? [] : [asks])));
   return poison === null ? null : (asked[poison % Math.max(1, asked.length)] ?? null);
 }
 
@@ -123,5 +163,3 @@ export function inputSource(...texts: readonly string[]): InputSource {
 async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
-
-export type { BatchFile };

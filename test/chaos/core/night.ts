@@ -24,6 +24,16 @@ export interface Night {
   readonly faults: readonly Fault[];
   /** real shards instead of JSON */
   readonly parquet: boolean;
+  /** another batch in the same queue; null = the one is alone */
+  readonly second: Second | null;
+}
+
+export interface Second {
+  readonly records: readonly number[];
+  /** when it is submitted */
+  readonly atMs: number;
+  /** the shares of the queue that the first batch has, and this one */
+  readonly weights: readonly [number, number];
 }
 
 /** twin: the same command at the same time. changing: the same command, and the input changes between its passes. */
@@ -35,6 +45,8 @@ export interface Action {
   readonly atMs: number;
   /** a host that reaches the store and names no Redis */
   readonly elsewhere: boolean;
+  /** which batch, counted round among those there are */
+  readonly of: number;
 }
 
 /** The faults that a crash-only machine has; a checkpoint holds against them. */
@@ -91,15 +103,19 @@ const fault = (kinds: readonly FaultKind[]): fc.Arbitrary<Fault> =>
     times: fc.integer({ min: 1, max: 6 }),
   });
 
-const action: fc.Arbitrary<Action> = fc.record({
-  verb: fc.constantFrom(...verbs),
-  atMs: fc.oneof(fc.nat(20_000), fc.nat(90_000)),
-  elsewhere: fc.boolean(),
-});
+const action = (of: fc.Arbitrary<number>): fc.Arbitrary<Action> =>
+  fc.record({
+    verb: fc.constantFrom(...verbs),
+    atMs: fc.oneof(fc.nat(20_000), fc.nat(90_000)),
+    elsewhere: fc.boolean(),
+    of,
+  });
+
+const records = (minLength: number, maxLength: number): fc.Arbitrary<number[]> =>
+  fc.array(fc.constantFrom(1, 1, 1, 2, 3, 0), { minLength, maxLength });
 
 const common = {
   schedule: fc.nat(2 ** 31 - 1),
-  records: fc.array(fc.constantFrom(1, 1, 1, 2, 3, 0), { minLength: 2, maxLength: 24 }),
   workers: fc.integer({ min: 1, max: 3 }),
   engines: fc.integer({ min: 1, max: 2 }),
   slots: fc.integer({ min: 1, max: 6 }),
@@ -108,33 +124,56 @@ const common = {
   parquet: fc.constantFrom(false, true),
 };
 
+const alone = { records: records(2, 24), second: fc.constant(null), of: fc.constant(0) };
+/** Each of their records is a chunk. */
+const shared = {
+  records: records(4, 10),
+  second: fc.record({
+    records: records(4, 10),
+    atMs: fc.nat(2_000),
+    weights: fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 })),
+  }),
+  of: fc.nat(1),
+};
+
 /** A night of kills and drains alone, in which nothing that was saved may be asked again. */
-const mildNight: fc.Arbitrary<Night> = fc.record({
-  ...common,
-  slow: fc.constant(true),
-  failing: fc.constantFrom(0, 20),
-  submitters: fc.constant(["first"] as const),
-  people: fc.constant([]),
-  faults: fc.array(fault(mildFaults), { maxLength: 5 }),
-});
+const mildNight = ({ records, second }: typeof alone | typeof shared): fc.Arbitrary<Night> =>
+  fc.record({
+    ...common,
+    records,
+    second,
+    slow: fc.constant(true),
+    failing: fc.constantFrom(0, 20),
+    submitters: fc.constant(["first"] as const),
+    people: fc.constant([]),
+    faults: fc.array(fault(mildFaults), { maxLength: 5 }),
+  });
 
-const wildNight: fc.Arbitrary<Night> = fc.record({
-  ...common,
-  slow: fc.boolean(),
-  failing: fc.constantFrom(0, 0, 20),
-  submitters: fc.constantFrom<readonly Submitter[]>(["first"], ["first"], ["first", "twin"], ["first", "changing"]),
-  people: fc.array(action, { maxLength: 4 }),
-  faults: fc.array(fault(faultKinds), { maxLength: 10 }),
-});
+const wildNight = ({ records, second, of }: typeof alone | typeof shared): fc.Arbitrary<Night> =>
+  fc.record({
+    ...common,
+    records,
+    second,
+    slow: fc.boolean(),
+    failing: fc.constantFrom(0, 0, 20),
+    submitters: fc.constantFrom<readonly Submitter[]>(["first"], ["first"], ["first", "twin"], ["first", "changing"]),
+    people: fc.array(action(of), { maxLength: 4 }),
+    faults: fc.array(fault(faultKinds), { maxLength: 10 }),
+  });
 
-export const anyNight: fc.Arbitrary<Night> = fc.oneof(
-  { arbitrary: mildNight, weight: 1 },
-  { arbitrary: wildNight, weight: 3 },
-);
+const nightsOfOne = fc.oneof({ arbitrary: mildNight(alone), weight: 1 }, { arbitrary: wildNight(alone), weight: 3 });
+const nightsOfTwo = fc.oneof({ arbitrary: mildNight(shared), weight: 1 }, { arbitrary: wildNight(shared), weight: 3 });
+
+/** The nights that are like this one. */
+export function nightsLike({ second }: Pick<Night, "second">): fc.Arbitrary<Night> {
+  return second === null ? nightsOfOne : nightsOfTwo;
+}
 
 /** The night of a seed. */
 export function nightOf(seed: number): Night {
-  const [night] = fc.sample(anyNight, { seed, numRuns: 1 });
+  // two batches take three to four times as long as one
+  const nights = seed % 16 === 4 ? nightsOfTwo : nightsOfOne;
+  const [night] = fc.sample(nights, { seed, numRuns: 1 });
   // the codec of the shards is tried in a sample: it takes most of a night's time
   return { ...(night as Night), parquet: seed % 50 === 0 };
 }

@@ -6,24 +6,28 @@ import { playSeed, replaySeed } from "./replay-seed.ts";
 
 const mostSeeds = 1_000;
 
-/** What each bug breaks, as the laws say it. */
+/** The law that each bug breaks, as it says so. */
 const broken: { readonly [name: string]: RegExp } = {
   "acknowledge before commit": /two living workers ask|is asked again/,
   "overwrite instead of put-if-absent": /has changed/,
   "a lost checkpoint": /asked again although a checkpoint holds it|is quarantined/,
   "batch.json before its rows and hashes": /rows are gone|running in the morning/,
-  "cancel kept only in Redis": /P4/,
+  "cancel kept only in Redis": /P4: .* was told/,
   "idle read from the queue": /goes home idle/,
+  "priorities ignored": /^shares: /,
+  "a shard under the key of another batch": /P1: row .* stands in/,
+  "a removal that takes every batch's jobs": /P4: .* is about .* changes jobs of/,
+  "a cancel that stops every batch": /nobody stopped the batch|running in the morning/,
 };
 
 test.each(Object.entries(plantedBugs))(
   `is found within ${mostSeeds} seeds: %s`,
   async (name, bug) => {
     for (let seed = 0; seed < mostSeeds; seed += 1) {
+      if (bug.betweenBatches && nightOf(seed).second === null) continue;
       const { wrong } = await playSeed(seed, bug);
-      if (wrong.length === 0) continue;
-      expect(wrong.join("\n")).toMatch(broken[name] ?? /$^/);
-      return;
+      // others may see it sooner
+      if (wrong.some((line) => broken[name]?.test(line))) return;
     }
     throw new Error(`not found in ${mostSeeds} seeds`);
   },

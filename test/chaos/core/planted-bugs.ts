@@ -1,4 +1,13 @@
-import { batchKey, type ControlEntry, controlEntrySchema, readPartialKey } from "@assay/core";
+import {
+  batchKey,
+  type ControlEntry,
+  chunkOfShardKey,
+  controlEntrySchema,
+  controlKey,
+  controlPrefix,
+  readPartialKey,
+  shardKey,
+} from "@assay/core";
 import type { JobQueue } from "@assay/queue";
 import { runWorker, stageBatch } from "@assay/scoring";
 import type { memoryStore } from "@assay/testkit";
@@ -11,10 +20,12 @@ type MemoryStore = ReturnType<typeof memoryStore>;
  * believed. None of it is in the product.
  */
 export interface Planted {
+  /** nothing of it shows where a batch is alone */
+  readonly betweenBatches?: true;
   /** the store that all processes share */
   readonly store?: (inner: MemoryStore, redis: RedisModel) => MemoryStore;
   /** the queue of one process */
-  readonly queue?: (inner: JobQueue) => JobQueue;
+  readonly queue?: (inner: JobQueue, redis: RedisModel) => JobQueue;
   readonly work?: typeof runWorker;
   readonly stage?: typeof stageBatch;
 }
@@ -115,6 +126,56 @@ const idleFromTheQueue: Planted = {
   },
 };
 
+/** First come, first served. */
+const withoutPriorities: Planted = {
+  betweenBatches: true,
+  queue: (inner) => ({
+    ...inner,
+    add: (jobs) => inner.add(jobs.map((job) => ({ ...job, priority: 1 }))),
+  }),
+};
+
+/** A key is made with the batch of the chunk that was begun last, as if a process worked on one batch at a time. */
+const shardOfAnother: Planted = {
+  betweenBatches: true,
+  store(inner) {
+    let last = "";
+    return {
+      ...inner,
+      putIfAbsent(key, bytes) {
+        if (readPartialKey(key)?.kind === "start") last = key.split("/")[0] ?? "";
+        const chunk = chunkOfShardKey(key);
+        return inner.putIfAbsent(chunk === null || last === "" ? key : shardKey(last, chunk), bytes);
+      },
+    };
+  },
+};
+
+/** Whoever takes the jobs of one batch out empties the queue. */
+const removeAll: Planted = {
+  betweenBatches: true,
+  queue: (inner, redis) => ({ ...inner, remove: (jobs) => inner.remove([...jobs, ...redis.waiting()]) }),
+};
+
+/** A cancel goes into every log. */
+const cancelAll: Planted = {
+  betweenBatches: true,
+  store: (inner) => ({
+    ...inner,
+    async putIfAbsent(key, bytes) {
+      const put = await inner.putIfAbsent(key, bytes);
+      if (put === "exists" || !isCancel(key, bytes)) return put;
+      const keys = [...inner.objects.keys()];
+      for (const batch of new Set(keys.map((one) => one.split("/")[0] ?? ""))) {
+        const entries = keys.filter((one) => one.startsWith(controlPrefix(batch))).length;
+        if (keys.includes(batchKey(batch)) && !key.startsWith(`${batch}/`))
+          await inner.putIfAbsent(controlKey(batch, entries + 1), bytes);
+      }
+      return put;
+    },
+  }),
+};
+
 export const plantedBugs: { readonly [name: string]: Planted } = {
   "acknowledge before commit": acknowledgeBeforeCommit,
   "overwrite instead of put-if-absent": overwrite,
@@ -122,4 +183,8 @@ export const plantedBugs: { readonly [name: string]: Planted } = {
   "batch.json before its rows and hashes": planBeforeRows,
   "cancel kept only in Redis": cancelInRedis,
   "idle read from the queue": idleFromTheQueue,
+  "priorities ignored": withoutPriorities,
+  "a shard under the key of another batch": shardOfAnother,
+  "a removal that takes every batch's jobs": removeAll,
+  "a cancel that stops every batch": cancelAll,
 };

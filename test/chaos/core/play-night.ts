@@ -1,35 +1,25 @@
-import { type BatchFile, isAssayError, isRunnable } from "@assay/core";
+import { isAssayError, isRunnable, shardKey } from "@assay/core";
 import { decodeKeys, decodeShard, encodeShard } from "@assay/datasets";
 import { createEnginePool } from "@assay/engine/pool";
-import { appendControl, type Clock, planBatch, runWorker, stageBatch, type WorkerEvent } from "@assay/scoring";
-import type { ObjectStore } from "@assay/store";
+import { appendControl, runWorker, type WorkerEvent } from "@assay/scoring";
 import { memoryStore, seeded } from "@assay/testkit";
 import { type Blows, befall } from "./befall.ts";
 import { act, type CommandPorts, submit } from "./commands.ts";
 import { type Diary, keepDiary } from "./diary.ts";
 import { type Ask, type AskLog, engineClient, type NightEngine, nightEngine } from "./engine-model.ts";
+import { fairShares } from "./fair-shares.ts";
 import { decodeJsonShard, encodeJsonShard } from "./json-shards.ts";
 import { type Action, isMild, type Night } from "./night.ts";
-import {
-  type ExpectedRow,
-  inputOf,
-  inputSource,
-  model,
-  poisonOf,
-  probing,
-  readRecords,
-  settings,
-} from "./night-batch.ts";
+import { batchesOf, model, type NightBatch, poisonOf, probing } from "./night-batch.ts";
 import type { Planted } from "./planted-bugs.ts";
-import { processStore } from "./process-store.ts";
-import { redisModel } from "./redis-model.ts";
+import { headOf, processPorts } from "./process-ports.ts";
+import { type QueueEvent, redisModel } from "./redis-model.ts";
 import { type VirtualProcess, virtualWorld } from "./virtual-world.ts";
 
 /** What there is in the morning, for the laws to look at. */
 export interface Morning {
   readonly night: Night;
-  readonly plan: BatchFile;
-  readonly rows: readonly ExpectedRow[];
+  readonly batches: readonly NightBatch[];
   /** the row that kills its engine */
   readonly poisonous: string | null;
   readonly objects: ReadonlyMap<string, Uint8Array>;
@@ -39,7 +29,7 @@ export interface Morning {
   /** what people were told, in order */
   readonly told: readonly Told[];
   /** what people wanted, and until when they tried */
-  readonly asked: readonly { readonly verb: Action["verb"]; readonly untilMs: number }[];
+  readonly asked: readonly { readonly verb: Action["verb"]; readonly batch: string; readonly untilMs: number }[];
   /** what was wrong with what processes did and said, and with how the night ended */
   readonly wrong: readonly string[];
   /** how often each fault came down, each outcome of a chunk was had, each command came to its end */
@@ -50,6 +40,7 @@ export interface Morning {
 
 export interface Told {
   readonly verb: Action["verb"];
+  readonly batch: string;
   readonly by: string;
   /** when the command was given */
   readonly fromMs: number;
@@ -81,25 +72,21 @@ export async function playNight(
 ): Promise<Morning> {
   const world = virtualWorld(seeded(night.schedule));
   const memory = memoryStore();
-  const redis = redisModel(world);
+  const redis = redisModel(world, noteQueue);
   const objects = planted?.store?.(memory, redis) ?? memory;
   const codec = night.parquet
     ? { encodeShard, decodeShard }
     : { encodeShard: encodeJsonShard, decodeShard: decodeJsonShard };
-  const { text, rows } = inputOf(night);
-  const poisonous = poisonOf(night, rows);
-  const changed = inputOf({ records: [...night.records, 1] }).text;
-  const { file: plan } = await planBatch([inputSource(text)], settings, readRecords);
+  const batches = await batchesOf(night);
+  const poisonous = poisonOf(night, batches);
   const log: AskLog = { asks: [], told: new Map(), lone: new Map() };
   const wrong: string[] = [];
   const told: Told[] = [];
-  const asked: { verb: Action["verb"]; untilMs: number }[] = [];
+  const asked: { verb: Action["verb"]; batch: string; untilMs: number }[] = [];
   const counts = new Map<string, number>();
   const living = new Set<Living>();
   const workers = new Set<Living>();
   const engines = new Map<string, NightEngine>();
-  /** one disk a host, which outlives its processes */
-  const disks = new Map<string, ReturnType<typeof memoryStore>>();
   let commandsLeft = 0;
   let started = 0;
   let morning = false;
@@ -107,10 +94,6 @@ export async function playNight(
   const say = (process: VirtualProcess | null, line: string): void =>
     trace?.(`${(world.now() / 1_000).toFixed(3).padStart(9)} s  ${process?.name ?? "night"}  ${line}`);
   const count = (what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1);
-  const blame = (line: string): void => {
-    say(null, `WRONG: ${line}`);
-    wrong.push(line);
-  };
 
   const blows: Blows = {
     kill(process) {
@@ -139,7 +122,26 @@ export async function playNight(
     },
   };
   const faults = befall(world, night.faults, blows);
-  const diary = keepDiary(memory.objects, { now: world.now, quietFrom: () => faults.quietFrom });
+  const shares = fairShares(blame, (process) => !process.name.startsWith("worker-"));
+  const diary = keepDiary(
+    memory.objects,
+    { now: world.now, quietFrom: () => faults.quietFrom },
+    {
+      asksOf: (batch, row) => batches.find(({ plan }) => plan.batch === headOf(batch))?.rows[row]?.asks ?? null,
+      weighed: shares.weighed,
+    },
+  );
+  const ports = processPorts(
+    { world, faults, objects, redis, decodeShard: codec.decodeShard, diary, shares, planted, startMs },
+    {
+      done(process, { kind, key }, result) {
+        if (trace === undefined || kind === "list") return;
+        say(process, `${kind} ${key}${typeof result === "string" ? ` ${result}` : result === null ? " nothing" : ""}`);
+      },
+      blame,
+      kill: blows.kill,
+    },
+  );
   const mild = isMild(night);
 
   function bury(one: Living): void {
@@ -147,61 +149,32 @@ export async function playNight(
     workers.delete(one);
   }
 
-  /** The ports of a new process. */
-  function portsOf(process: VirtualProcess): CommandPorts {
-    const store = processStore(
-      objects,
-      { world, process, faults },
-      {
-        done(operation, result) {
-          if (trace !== undefined && operation.kind !== "list")
-            say(
-              process,
-              `${operation.kind} ${operation.key}${typeof result === "string" ? ` ${result}` : result === null ? " nothing" : ""}`,
-            );
-          diary.done(process, operation);
-        },
-        learnt: diary.learnt,
-        die: () => blows.kill(process),
-      },
-    );
-    const clock: Clock = {
-      now: () => startMs + Math.round(world.now()),
-      sleep: process.sleep,
-      every: process.every,
-      random: () =>
-        Array.from({ length: 2 }, () =>
-          Math.floor(world.random() * 2 ** 32)
-            .toString(16)
-            .padStart(8, "0"),
-        ).join(""),
-    };
-    const queue = redis.view(process, faults, () => blows.kill(process));
-    return {
-      name: process.name,
-      store,
-      queue: planted?.queue?.(queue) ?? queue,
-      clock,
-      decodeShard: codec.decodeShard,
-      stage: planted?.stage ?? stageBatch,
-      random: world.random,
-    };
+  function blame(line: string): void {
+    say(null, `WRONG: ${line}`);
+    wrong.push(line);
   }
 
-  /** The disk of a host: nothing befalls it, and a process may die at it. */
-  function diskOf(host: string, process: VirtualProcess): ObjectStore {
-    const disk = disks.get(host) ?? memoryStore();
-    disks.set(host, disk);
-    const calm = { ...faults, note: faults.note, fateAtStore: () => null };
-    return processStore(
-      disk,
-      { world, process, faults: calm },
-      { done: () => {}, learnt: () => {}, die: () => blows.kill(process) },
-    );
+  function noteQueue(event: QueueEvent): void {
+    shares.heard(event);
+    if (event.kind === "take")
+      say(event.process, `takes ${event.job.batch} chunk ${event.job.chunk}, priority ${event.priority}`);
+    if (event.kind === "add") ports.changedJobs(event.process, event.accepted);
+    if (event.kind === "remove") ports.changedJobs(event.process, event.jobs);
+    if (event.kind !== "end" || event.lapsed) return;
+    const { batch, chunk } = event.job;
+    // of several attempts one makes way for another
+    const onlyOne = diary.begun(batch, chunk) <= 1 && diary.batches.get(batch)?.onlyRan === true;
+    if (onlyOne && !memory.objects.has(shardKey(batch, chunk)))
+      blame(`P4: ${event.process.name} ends chunk ${chunk} of ${batch} without a shard, and nobody stopped the batch`);
   }
 
   /** A command line that is typed again until it comes to an end. */
-  function command(name: string, atMs: number, work: (ports: CommandPorts) => Promise<unknown>): void {
+  function command(
+    name: string,
+    own: string | null,
+    atMs: number,
+    work: (ports: CommandPorts) => Promise<unknown>,
+  ): void {
     commandsLeft += 1;
     const start = (): void => {
       started += 1;
@@ -209,7 +182,7 @@ export async function playNight(
       const one: Living = { process, drain: null, again: start, engines: [] };
       living.add(one);
       say(process, "starts");
-      work(portsOf(process)).then(
+      work(ports.of(process, own)).then(
         () => {
           say(process, "ends");
           count(name.split("-")[0] ?? name);
@@ -258,7 +231,6 @@ export async function playNight(
   function worker(name: string, untilIdle: boolean, onEnd: (end: string) => void = () => {}): void {
     started += 1;
     const process = world.process(`${name}#${started}`);
-    const ports = portsOf(process);
     const drain = new AbortController();
     const again = (): void => {
       if (!morning) worker(name, untilIdle, onEnd);
@@ -285,7 +257,14 @@ export async function playNight(
     say(process, untilIdle ? "starts, until idle" : "starts");
     const work = planted?.work ?? runWorker;
     work(
-      { ...ports, ...codec, disk: diskOf(name, process), decodeKeys, pool: watched.pool, probe: probing(origins) },
+      {
+        ...ports.of(process, null),
+        ...codec,
+        disk: ports.disk(name, process),
+        decodeKeys,
+        pool: watched.pool,
+        probe: probing(origins),
+      },
       {
         model,
         name: process.name,
@@ -342,17 +321,21 @@ export async function playNight(
     return settledAt !== null && (faults.left === 0 || world.now() > settledAt + 20_000);
   };
 
-  for (const kind of night.submitters)
-    command(`submit-${kind}`, world.between(0, 3_000), (ports) =>
-      submit(ports, kind === "changing" ? [text, changed] : [text]),
-    );
+  for (const [b, { plan, text, changed, weight, atMs }] of batches.entries())
+    for (const kind of b === 0 ? night.submitters : (["first"] as const))
+      command(`submit-${kind}`, plan.batch, atMs + world.between(0, 3_000), (own) =>
+        submit(own, kind === "changing" ? [text, changed] : [text], weight),
+      );
   for (const [k, action] of night.people.entries()) {
-    const one = { verb: action.verb, untilMs: Number.POSITIVE_INFINITY };
+    const { verb } = action;
+    const batch = batches[action.of % batches.length]?.plan.batch ?? "";
+    const one = { verb, batch, untilMs: Number.POSITIVE_INFINITY };
     asked.push(one);
-    command(`${action.verb}-${k}`, action.atMs, async (ports) => {
+    // whoever collects garbage means the whole root
+    command(`${verb}-${k}`, verb === "collect" ? null : batch, action.atMs, async (own) => {
       const fromMs = world.now();
-      const line = await act(ports, plan.batch, action, ({ state }) =>
-        told.push({ verb: action.verb, by: ports.name, fromMs, state }),
+      const line = await act(own, batch, action, ({ state }) =>
+        told.push({ verb, batch, by: own.name, fromMs, state }),
       );
       one.untilMs = world.now();
       if (line !== null) blame(line);
@@ -368,12 +351,12 @@ export async function playNight(
   morning = true;
   faults.stop();
   let last: string | null = null;
-  command("operator", 0, async (ports) => {
+  command("operator", null, 0, async ({ store, clock, name }) => {
     // whoever looks in the morning lets what the failure budget paused go on
     for (const [batch, { state, by }] of diary.batches) {
       if (state !== "paused" || !by?.startsWith("worker-")) continue;
-      const author = { id: ports.clock.random(), at: "2026-01-02T00:00:00.000Z", by: ports.name };
-      await appendControl(ports.store, batch, { state: "running", accept_failures: true }, author);
+      const author = { id: clock.random(), at: "2026-01-02T00:00:00.000Z", by: name };
+      await appendControl(store, batch, { state: "running", accept_failures: true }, author);
     }
     if (last === null)
       world.after(0, () =>
@@ -389,11 +372,11 @@ export async function playNight(
   const home = await world.run(() => workers.size === 0, { ms: morningMs, events: mostEvents });
   if (home !== "over") blame(`no end: ${home} is used up, and drained workers have not gone home`);
 
-  for (const [batch, { state }] of diary.batches) count(batch === plan.batch ? `batch ${state}` : `retry ${state}`);
+  for (const [batch, { state }] of diary.batches) count(batch === headOf(batch) ? `batch ${state}` : `retry ${state}`);
+  if (shares.compared > 0) counts.set("takes compared", shares.compared);
   return {
     night,
-    plan,
-    rows,
+    batches,
     poisonous,
     objects: memory.objects,
     decodeShard: codec.decodeShard,

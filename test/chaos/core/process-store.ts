@@ -23,7 +23,7 @@ export function processStore(
   at: { world: VirtualWorld; process: VirtualProcess; faults: Faulty },
   hear: {
     done: (operation: StoreOperation, result: unknown) => void;
-    learnt: (operation: StoreOperation) => void;
+    learnt: (operation: StoreOperation, result: unknown) => void;
     die: () => void;
   },
 ): ObjectStore {
@@ -43,7 +43,7 @@ export function processStore(
       return result;
     };
     const result = await (fate === null ? process.operate(usualMs(), take) : befallen(operation, fate, take));
-    hear.learnt(operation);
+    hear.learnt(operation, result);
     return result;
   }
 

@@ -11,13 +11,37 @@ export interface RedisModel {
   befall(kind: FaultKind, ms: number): void;
   /** jobs that wait or are in somebody's hands */
   readonly jobs: number;
+  /** the jobs of all batches that nobody has in hand */
+  waiting(): Job[];
   /** what else is kept in Redis, by keys that no queue has: gone with a wipe */
   readonly strings: Map<string, string>;
 }
 
+/** What takes place in the queue, in the order in which it does. */
+export type QueueEvent =
+  /** a process was told the virtual time */
+  | { readonly kind: "time"; readonly process: VirtualProcess; readonly time: number }
+  /** a process has asked for jobs of a batch, and so many of them are there */
+  | { readonly kind: "missing"; readonly process: VirtualProcess; readonly batch: string; readonly known: number }
+  | { readonly kind: "add"; readonly process: VirtualProcess; readonly offered: number; readonly accepted: Job[] }
+  /** priority 0: it was in somebody's hands before */
+  | { readonly kind: "take"; readonly process: VirtualProcess; readonly job: Job; readonly priority: number }
+  /** `removed` are those that waited */
+  | {
+      readonly kind: "remove";
+      readonly process: VirtualProcess;
+      readonly jobs: readonly Job[];
+      readonly removed: Job[];
+    }
+  /** a process ends a job that it does not hand back; `lapsed`: it was told, or may be told yet, that it is another's */
+  | { readonly kind: "end"; readonly process: VirtualProcess; readonly job: Job; readonly lapsed: boolean }
+  /** jobs were lost, or are those of an earlier time */
+  | { readonly kind: "upset" };
+
 interface Entry {
   readonly job: Job;
-  readonly priority: number;
+  /** 0 = before all others: it was handed back, or its lease lapsed */
+  priority: number;
   readonly order: number;
   /** limbo: its hash is there, and it stands in no list */
   state: "waiting" | "active" | "limbo";
@@ -39,7 +63,7 @@ const takeMs = 9_000;
 const limitMs = 10_000;
 const patienceMs = 2_000;
 
-export function redisModel(world: VirtualWorld): RedisModel {
+export function redisModel(world: VirtualWorld, hear: (event: QueueEvent) => void): RedisModel {
   let entries = new Map<string, Entry>();
   let saved: Map<string, Entry> | null = null;
   const strings = new Map<string, string>();
@@ -65,9 +89,15 @@ export function redisModel(world: VirtualWorld): RedisModel {
     for (const entry of entries.values()) {
       if (entry.state !== "active" || entry.lease === null || !hasLapsed(entry.lease)) continue;
       refuse(entry.lease, lockMs / 2);
-      entry.state = "waiting";
-      entry.lease = null;
+      freed(entry);
     }
+  }
+
+  /** As BullMQ puts a stalled job: at the head, outside of the virtual time. */
+  function freed(entry: Entry): void {
+    entry.state = "waiting";
+    entry.priority = 0;
+    entry.lease = null;
   }
 
   /** The next renewal is refused, within `ms`. */
@@ -123,9 +153,11 @@ export function redisModel(world: VirtualWorld): RedisModel {
       leases.add(own);
       entry.state = "active";
       entry.lease = own;
+      hear({ kind: "take", process, job: entry.job, priority: entry.priority });
       const end = (back: boolean): Promise<void> => {
         if (own.over) return Promise.resolve();
         own.over = true;
+        if (!back) hear({ kind: "end", process, job: entry.job, lapsed: own.lapsed });
         return ask(
           () => {
             leases.delete(own);
@@ -156,11 +188,15 @@ export function redisModel(world: VirtualWorld): RedisModel {
       add: (jobs) =>
         ask(
           () => {
+            const accepted: Job[] = [];
             for (const { priority, ...job } of jobs) {
               const id = jobId(job.batch, job.chunk);
               order += 1;
-              if (!entries.has(id)) entries.set(id, { job, priority, order, state: "waiting", lease: null });
+              if (entries.has(id)) continue;
+              entries.set(id, { job, priority, order, state: "waiting", lease: null });
+              accepted.push(job);
             }
+            hear({ kind: "add", process, offered: jobs.length, accepted });
             wake();
           },
           limitMs,
@@ -168,23 +204,31 @@ export function redisModel(world: VirtualWorld): RedisModel {
         ),
       missing: (jobs) =>
         ask(
-          () =>
-            jobs.filter(({ batch, chunk }) => {
+          () => {
+            const absent = jobs.filter(({ batch, chunk }) => {
               const entry = entries.get(jobId(batch, chunk));
               return entry === undefined || entry.state === "limbo";
-            }),
+            });
+            const [first] = jobs;
+            if (first !== undefined)
+              hear({ kind: "missing", process, batch: first.batch, known: jobs.length - absent.length });
+            return absent;
+          },
           limitMs,
           refusal,
         ),
       remove: (jobs) =>
         ask(
           () => {
+            const removed: Job[] = [];
             for (const { batch, chunk } of jobs) {
               const id = jobId(batch, chunk);
               const entry = entries.get(id);
               if (entry === undefined || (entry.lease !== null && !hasLapsed(entry.lease))) continue;
               entries.delete(id);
+              if (entry.state === "waiting") removed.push(entry.job);
             }
+            hear({ kind: "remove", process, jobs, removed });
           },
           limitMs,
           refusal,
@@ -193,7 +237,9 @@ export function redisModel(world: VirtualWorld): RedisModel {
         ask(
           () => {
             const priorities = waiting().flatMap(({ priority }) => (priority > 0 ? [priority] : []));
-            return priorities.length === 0 ? 0 : Math.min(...priorities);
+            const time = priorities.length === 0 ? 0 : Math.min(...priorities);
+            hear({ kind: "time", process, time });
+            return time;
           },
           limitMs,
           refusal,
@@ -269,6 +315,7 @@ export function redisModel(world: VirtualWorld): RedisModel {
   return {
     view,
     strings,
+    waiting: () => waiting().map(({ job }) => job),
     get jobs() {
       return [...entries.values()].filter(({ state }) => state !== "limbo").length;
     },
@@ -282,6 +329,7 @@ export function redisModel(world: VirtualWorld): RedisModel {
           courtesies.clear();
           strings.clear();
           refuseAll();
+          hear({ kind: "upset" });
           break;
         case "redis-saved":
           saved = copyOf(entries);
@@ -290,6 +338,7 @@ export function redisModel(world: VirtualWorld): RedisModel {
           // an old file: what was in somebody's hands then may be in nobody's now
           entries = copyOf(saved ?? new Map());
           strings.clear();
+          hear({ kind: "upset" });
           for (const lease of [...leases])
             if (![...entries.values()].some((entry) => entry.lease === lease)) refuse(lease, lockMs / 2);
           for (const entry of entries.values()) if (entry.lease?.over === true) entry.lease.lapsed = true;
@@ -306,14 +355,13 @@ export function redisModel(world: VirtualWorld): RedisModel {
         case "redis-limbo": {
           const first = waiting()[0];
           if (first !== undefined) first.state = "limbo";
+          hear({ kind: "upset" });
           break;
         }
         case "lease-lapses":
           for (const lease of [...leases]) refuse(lease, lockMs / 2);
           for (const entry of entries.values()) {
-            if (entry.state !== "active") continue;
-            entry.state = "waiting";
-            entry.lease = null;
+            if (entry.state === "active") freed(entry);
           }
           break;
         case "nudges-lost":
