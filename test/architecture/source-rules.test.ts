@@ -105,7 +105,7 @@ describe("the rules on source text", () => {
 
   test("leave comments, types and plain reading alone", () => {
     const text = withoutComments(
-      '// process.env and Date.now()\n/** Math.random */\nimport type { A } from "@assay/store";\nimport { type B } from "@assay/queue";\nconst at = new Date(ms); // epoch ms\n',
+      '// process.env and Date.now()\n/** Math.random */\nimport type { A } from "@assay/store";\nimport { type B } from "@assay/queue";\nimport type { Dirent } from "node:fs";\nconst at = new Date(ms); // epoch ms\n',
     );
     for (const rule of sourceRules) expect(rule.breaches(text, "packages/core/src/x.ts")).toEqual([]);
   });

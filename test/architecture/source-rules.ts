@@ -100,7 +100,7 @@ export const sourceRules: readonly SourceRule[] = [
     applies: (path) => inProduct.test(path) && !inStore.test(path) && !inTestkit.test(path) && !ownFiles.has(path),
     breaches: (text) =>
       importsOf(text)
-        .filter(({ from }) => /^(node:)?fs(\/promises)?$/.test(from))
+        .filter(({ from, typeOnly }) => !typeOnly && /^(node:)?fs(\/promises)?$/.test(from))
         .flatMap(({ names }) => [
           ...matches(names, /\b(?:rm|rmdir|unlink|truncate|ftruncate|rename|cp|copyFile)(?:Sync)?\b/g),
           // a whole-module import hides which calls are made
