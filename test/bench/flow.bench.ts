@@ -1,7 +1,7 @@
 import { performance } from "node:perf_hooks";
-import type { EnginePool } from "@assay/engine";
+import type { JobQueue } from "@assay/queue";
 import { startSimulator } from "@assay/simulator";
-import { changed, percent, type Run, scoreBatch, words } from "./score-batch.ts";
+import { percent, type Run, scoreBatch, words } from "./score-batch.ts";
 
 /**
  * How full one engine's slots are over a job whose answers have long tails, beside a worker that takes a chunk only when
@@ -21,7 +21,9 @@ const records = Array.from(
     `${JSON.stringify({ prompt: `${i} ${words(40, 2 * i)}`, response: words(40, 2 * i + 1), principle: "correctness" })}\n`,
 ).join("");
 
-async function measure(wrap?: (pool: EnginePool) => EnginePool): Promise<{ run: Run; whole: number; steady: number }> {
+async function measure(
+  wrapQueue?: (queue: JobQueue) => JobQueue,
+): Promise<{ run: Run; whole: number; steady: number }> {
   const simulator = await startSimulator({ slots, ...speed });
   const looks: { at: number; running: number }[] = [];
   let startedAt = 0;
@@ -33,7 +35,7 @@ async function measure(wrap?: (pool: EnginePool) => EnginePool): Promise<{ run: 
       records,
       urls: [simulator.url],
       inFlight: slots,
-      ...(wrap === undefined ? {} : { wrap }),
+      ...(wrapQueue === undefined ? {} : { wrapQueue }),
       onServed: (served) => {
         if (served === 1) startedAt = performance.now();
       },
@@ -60,32 +62,26 @@ function ceiling(held: readonly number[]): number {
   return held.reduce((sum, seconds) => sum + seconds, 0) / slots / Math.max(...ends);
 }
 
-/** The next chunk only when no row of the one before is in flight. */
-function barrier(pool: EnginePool): EnginePool {
-  let held = 0;
-  let tell: () => void = () => {};
-  return changed(
-    pool,
-    async (batch, signal, prefix) => {
-      held += 1;
-      const slot = await pool.acquire(batch, signal, prefix);
+/** The next chunk only when the one before has ended. */
+function barrier(queue: JobQueue): JobQueue {
+  let ended: Promise<void> = Promise.resolve();
+  return {
+    ...queue,
+    async take(signal) {
+      await ended;
+      const leased = await queue.take(signal);
+      if (leased === null) return null;
+      let end = (): void => {};
+      ended = new Promise((resolve) => {
+        end = resolve;
+      });
       return {
-        ...slot,
-        release() {
-          slot.release();
-          held -= 1;
-          if (held === 0) tell();
-        },
+        ...leased,
+        done: () => leased.done().finally(end),
+        handBack: () => leased.handBack().finally(end),
       };
     },
-    async () => {
-      if (held > 0) {
-        await new Promise<void>((resolve) => {
-          tell = resolve;
-        });
-      }
-    },
-  );
+  };
 }
 
 function tellRun(name: string, { run, whole, steady }: Awaited<ReturnType<typeof measure>>): void {

@@ -5,6 +5,7 @@ import { type BatchFile, type Profile, profileByName } from "@assay/core";
 import { decodeKeys, decodeShard, encodeShard, readOwnRecords } from "@assay/datasets";
 import type { EnginePool } from "@assay/engine";
 import { engineAgentOptions, openEngines } from "@assay/engine/openai";
+import type { JobQueue } from "@assay/queue";
 import { inProcessQueue } from "@assay/queue/in-process";
 import { type Clock, planBatch, runWorker, stageBatch } from "@assay/scoring";
 import { memoryStore } from "@assay/testkit";
@@ -35,12 +36,14 @@ export async function scoreBatch(options: {
   urls: readonly string[];
   inFlight: number;
   wrap?: (pool: EnginePool) => EnginePool;
+  wrapQueue?: (queue: JobQueue) => JobQueue;
   onServed?: (rows: number) => void;
 }): Promise<Run> {
   const store = memoryStore();
   const file = await stage(store, options.records);
   const agent = new Agent(engineAgentOptions());
   const { urls, inFlight } = options;
+  const queue = inProcessQueue("bench");
   const engines = openEngines({ urls, agent, apiKey: null, inFlight, onWarning: (text) => console.error(text) });
   await engines.probe(file.profile, model, null);
   const tokens = { prompt: 0, cached: 0 };
@@ -63,7 +66,7 @@ export async function scoreBatch(options: {
     {
       disk: null,
       store,
-      queue: inProcessQueue("bench"),
+      queue: options.wrapQueue?.(queue) ?? queue,
       pool: options.wrap?.(counting) ?? counting,
       probe: (profile, revision) => engines.probe(profile, model, revision),
       encodeShard,
@@ -143,11 +146,7 @@ function countTokens(
 }
 
 /** A pool that asks for slots in another way, the rest unchanged. */
-export function changed(
-  pool: EnginePool,
-  acquire: EnginePool["acquire"],
-  whenWaitingBelow: EnginePool["whenWaitingBelow"] = (rows, signal) => pool.whenWaitingBelow(rows, signal),
-): EnginePool {
+export function changed(pool: EnginePool, acquire: EnginePool["acquire"]): EnginePool {
   return {
     ...pool,
     get waiting() {
@@ -157,7 +156,6 @@ export function changed(
       return pool.capacity;
     },
     acquire,
-    whenWaitingBelow,
   };
 }
 

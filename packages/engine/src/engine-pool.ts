@@ -7,6 +7,7 @@ import type { EngineClient } from "./engine-client.ts";
 import { takeSlot } from "./engine-slot.ts";
 import { createFences } from "./fences.ts";
 import { loseEngine } from "./lose-engine.ts";
+import { createOpenLine } from "./open-line.ts";
 import { hasSlot, openPoolEngine, type PoolEngine, slotsOf } from "./pool-engine.ts";
 import type { EnginePool, EngineSlot } from "./port.ts";
 import { createPrefixHomes } from "./prefix-homes.ts";
@@ -58,13 +59,17 @@ export function createEnginePool(options: {
     () => engines.some(hasSlot),
   );
   const aloneLine = createAloneLine(engines, isOpen);
-  const drained = new Set<{ rows: number; tell: () => void }>();
+  const openLine = createOpenLine(isOpenSomewhere);
   const closing = new AbortController();
   // every engine that is down listens to it
   setMaxListeners(0, closing.signal);
 
   function isOpen(engine: PoolEngine, batch: string): boolean {
     return !engine.down && !fences.isFenced(batch, engine.client.origin);
+  }
+
+  function isOpenSomewhere(batch: string): boolean {
+    return engines.some((engine) => isOpen(engine, batch));
   }
 
   function capacity(): number {
@@ -78,20 +83,20 @@ export function createEnginePool(options: {
   function serve(): void {
     aloneLine.serve();
     line.serve();
-    for (const one of drained) if (line.rows < one.rows) one.tell();
+    openLine.serve();
   }
 
-  /** A slot for whoever stands in a line, once it is given an engine there. */
-  function waitFor(
-    stand: (ends: { give: (engine: PoolEngine) => void; refuse: (error: AssayError) => void }) => Leave,
+  /** What whoever stands in a line gets there, as `taken` makes it. */
+  function waitFor<Given, Taken>(
+    stand: (ends: Ends<Given>) => Leave,
     signal: AbortSignal,
-    slotOn: (engine: PoolEngine) => EngineSlot,
-  ): Promise<EngineSlot> {
+    taken: (given: Given) => Taken,
+  ): Promise<Taken> {
     return new Promise((resolve, reject) => {
       const leave = stand({
-        give: (engine) => {
+        give: (given) => {
           signal.removeEventListener("abort", onAbort);
-          resolve(slotOn(engine));
+          resolve(taken(given));
         },
         refuse: (error) => {
           signal.removeEventListener("abort", onAbort);
@@ -137,7 +142,7 @@ export function createEnginePool(options: {
       const place = line.rows === 0 ? choosePlace(fleet, batch, prefix) : null;
       if (place !== null) return Promise.resolve(sharedSlot(place.engine, prefix));
       return waitFor(
-        (ends) => line.stand({ batch, prefix, ...ends }),
+        (ends: Ends<PoolEngine>) => line.stand({ batch, prefix, ...ends }),
         signal,
         (engine) => sharedSlot(engine, prefix),
       );
@@ -146,7 +151,18 @@ export function createEnginePool(options: {
     acquireAlone(batch, signal) {
       const refusal = signal.aborted ? stopped() : fences.refusal(batch);
       if (refusal !== null) return Promise.reject(refusal);
-      return waitFor((ends) => aloneLine.stand({ batch, ...ends }), signal, loneSlot);
+      return waitFor((ends: Ends<PoolEngine>) => aloneLine.stand({ batch, ...ends }), signal, loneSlot);
+    },
+
+    whenOpen(batch, signal) {
+      const refusal = signal.aborted ? stopped() : fences.refusal(batch);
+      if (refusal !== null) return Promise.reject(refusal);
+      if (isOpenSomewhere(batch)) return Promise.resolve();
+      return waitFor(
+        (ends) => openLine.stand({ batch, ...ends, give: () => ends.give(undefined) }),
+        signal,
+        () => {},
+      );
     },
 
     async life(origin) {
@@ -162,28 +178,11 @@ export function createEnginePool(options: {
       return capacity();
     },
 
-    whenWaitingBelow(rows, signal) {
-      if (line.rows < rows || signal.aborted) return Promise.resolve();
-      return new Promise((resolve) => {
-        const one = {
-          rows,
-          tell: () => {
-            drained.delete(one);
-            signal.removeEventListener("abort", one.tell);
-            resolve();
-          },
-        };
-        signal.addEventListener("abort", one.tell, { once: true });
-        drained.add(one);
-      });
-    },
-
     fence(batch, origin, reason) {
       if (!fences.fence(batch, origin, reason)) return;
       const refusal = fences.refusal(batch);
       if (refusal === null) return;
-      line.refuse(refusal, batch);
-      aloneLine.refuse(refusal, batch);
+      for (const each of [line, aloneLine, openLine]) each.refuse(refusal, batch);
       serve();
     },
 
@@ -193,8 +192,7 @@ export function createEnginePool(options: {
 
     async close() {
       closing.abort();
-      line.refuse(stopped());
-      aloneLine.refuse(stopped());
+      for (const each of [line, aloneLine, openLine]) each.refuse(stopped());
     },
   };
 
@@ -223,6 +221,12 @@ export function createEnginePool(options: {
       return isNew;
     },
   };
+}
+
+/** How the standing in a line ends. */
+interface Ends<Given> {
+  readonly give: (given: Given) => void;
+  readonly refuse: (error: AssayError) => void;
 }
 
 /** Takes whoever stands in a line out of it. */

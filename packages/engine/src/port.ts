@@ -34,12 +34,16 @@ export interface EnginePool {
    */
   life(origin: string): Promise<string | null>;
 
+  /**
+   * Resolves when an engine takes rows of the batch: one that is neither down nor fenced for it, whether it has a slot or
+   * not. Rejects as `acquire` does.
+   */
+  whenOpen(batch: string, signal: AbortSignal): Promise<void>;
+
   /** Rows that wait for a slot now. */
   readonly waiting: number;
   /** Slots of the engines that are not down. */
   readonly capacity: number;
-  /** Resolves when fewer than `rows` rows wait for a slot; at once when that is so now, or when the signal aborts. */
-  whenWaitingBelow(rows: number, signal: AbortSignal): Promise<void>;
 
   /**
    * Keeps an engine away from one batch (failure budget): a wrong setting of one batch says nothing about another.

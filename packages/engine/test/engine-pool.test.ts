@@ -74,28 +74,38 @@ describe("waiting", () => {
     expect(pool.waiting).toBe(0);
   });
 
-  test("whenWaitingBelow resolves once fewer rows wait", async () => {
-    const pool = openPool(["a"], 1);
+  test("for an engine that takes the batch's rows: not for a slot, as long as all are lost, and no longer than the signal", async () => {
+    let isBack = (): void => {};
+    const back = new Promise<void>((resolve) => {
+      isBack = resolve;
+    });
+    const pool = openPool(["a"], 1, async () => {
+      await back;
+      return "same";
+    });
     const slot = await pool.acquire("x", never);
-    const second = pool.acquire("x", never);
-    const third = pool.acquire("x", never);
-    const below = pool.whenWaitingBelow(2, never);
-    expect(await now(below)).toBe("waits");
-    slot.release();
-    await below;
-    (await second).release();
-    await third;
-    await pool.whenWaitingBelow(1, never);
+    await pool.whenOpen("x", never);
+    await slot.complete(request, { signal: never, deadlineMs: 1 });
+    const controller = new AbortController();
+    const [open, given] = [pool.whenOpen("x", never), pool.whenOpen("x", controller.signal)];
+    expect(await now(open)).toBe("waits");
+    controller.abort();
+    await expect(given).rejects.toMatchObject({ code: "E_ABORTED" });
+    isBack();
+    await open;
   });
 
-  test("whenWaitingBelow ends with its signal", async () => {
-    const pool = openPool(["a"], 1);
-    await pool.acquire("x", never);
-    void pool.acquire("x", never).catch(() => {});
-    const controller = new AbortController();
-    const below = pool.whenWaitingBelow(1, controller.signal);
-    controller.abort();
-    await below;
+  test("for an engine that takes the batch's rows ends with the last fence", async () => {
+    const pool = openPool(["a", "b"], 1, () => new Promise(() => {}));
+    pool.fence("x", "a", "no");
+    await pool.whenOpen("x", never);
+    const slot = await pool.acquire("x", never);
+    await slot.complete(request, { signal: never, deadlineMs: 1 });
+    const open = pool.whenOpen("x", never);
+    expect(await now(open)).toBe("waits");
+    pool.fence("x", "b", "nor here");
+    await expect(open).rejects.toMatchObject({ code: "E_ENGINES_FENCED", message: "nor here" });
+    await expect(pool.whenOpen("x", never)).rejects.toMatchObject({ code: "E_ENGINES_FENCED" });
   });
 });
 

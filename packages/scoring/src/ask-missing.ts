@@ -92,7 +92,7 @@ export async function askMissing(
   let acquitted: Promise<readonly PartialFile[]> | null = null;
 
   let begun: Promise<void> | null = null;
-  /** Before the first row is sent: `.start` stands, and nobody began since partial/ was read. */
+  /** `.start` stands, and nobody began since partial/ was read. */
   function begin(): Promise<void> {
     begun ??= attempt.begin().then(async (files) => {
       const now = readHistory(files, saved.settled, attempt.id);
@@ -103,12 +103,22 @@ export async function askMissing(
     return begun;
   }
 
+  let lined: Promise<void> | null = null;
   /**
-   * Resolves when a row may be sent: begun, room for its result, no loss open, and the row named where it may be to blame
-   * for the next.
+   * Before a row stands in line: begun, once an engine takes rows. Not as late as in a slot, which would stand empty as
+   * long as the store takes.
    */
+  function lineUp(): Promise<void> {
+    if (lined === null) {
+      lined = ports.pool.whenOpen(context.file.batch, waiting).then(begin);
+      // told a moment later: the rows that wait for it count themselves first
+      lined.then(() => {}).then(options.onLined, () => {});
+    }
+    return lined;
+  }
+
+  /** Resolves when a row may be sent: room for its result, no loss open, and it is named where it may be to blame for the next. */
   async function announce(row: Row, group: Group, origin: string): Promise<void> {
-    await begin();
     await ports.memory.whenRoom(waiting);
     await losses.settled();
     throwIfAborted(waiting);
@@ -129,9 +139,8 @@ export async function askMissing(
         await turn.enter();
         let slot: EngineSlot;
         try {
-          slot = await (group.alone
-            ? ports.pool.acquireAlone(batch, waiting)
-            : ports.pool.acquire(batch, waiting, prefix));
+          await lineUp();
+          slot = await (group.alone ? ports.pool.acquireAlone(batch, waiting) : inLine(batch, prefix));
         } catch (error) {
           turn.leave();
           throw error;
@@ -147,6 +156,15 @@ export async function askMissing(
       },
       fence: (batch, origin, reason) => ports.pool.fence(batch, origin, reason),
     };
+  }
+
+  async function inLine(batch: string, prefix: PromptPrefix | undefined): Promise<EngineSlot> {
+    const served = ports.ahead.wait();
+    try {
+      return await ports.pool.acquire(batch, waiting, prefix);
+    } finally {
+      served();
+    }
   }
 
   async function score(row: Row, group: Group, gate: Gate): Promise<ResultRow> {
@@ -225,7 +243,6 @@ export async function askMissing(
       ? [makeBadRow(context.file, line, clock.now())]
       : rowsOf(line).map(({ rowIndex }) => results.get(rowIndex) as ResultRow | Promise<ResultRow>),
   );
-  options.onLined();
   return allOrFirstError(inOrder, (error) => {
     // rows in flight are let finish when others only were not to be sent any more
     if (!(lets.some(({ aborted }) => aborted) && isAssayError(error, "E_ABORTED"))) stop.abort();

@@ -47,6 +47,7 @@ export async function askRow(
   let tries: Tries = { own: 1, handedBack: 0 };
   for (;;) {
     const slot = await ports.pool.acquire(batch, ports.signal, drawnBy);
+    let outcome: RowOutcome & { readonly engine: string };
     try {
       queueMs ??= ports.clock.now() - ports.startedAt;
       const asked = await ask(ports, context, rowIndex, built, slot);
@@ -63,14 +64,17 @@ export async function askRow(
       if (next === "again") tries = { ...tries, own: tries.own + 1 };
       if (next === "handed-back") tries = { ...tries, handedBack: tries.handedBack + 1 };
       if (next !== "done") continue;
-      return { ...outcomeOf(asked, built, context), queueMs, attempts: tries.own, engine: slot.origin };
+      outcome = { ...outcomeOf(asked, built, context), queueMs, attempts: tries.own, engine: slot.origin };
     } finally {
       slot.release();
     }
+    // may ask the store: no slot waits for that
+    await context.reading.settle(slot.origin);
+    return outcome;
   }
 }
 
-/** Asks in the engine's present way, which the answer may change. */
+/** Asks in the engine's present way. */
 async function ask(
   ports: RowPorts,
   context: BatchContext,
@@ -87,10 +91,10 @@ async function ask(
   const { way, server } = reading.on(slot.origin);
   if (way === "both") {
     const request = inWay(built.request, profile, "ids", server);
-    return reading.noteBoth(slot.origin, rowIndex, await askBothWays(complete, request, profile));
+    return reading.noteBoth(rowIndex, await askBothWays(complete, request, profile));
   }
   const asked = await askVerdict(complete, inWay(built.request, profile, way, server), profile);
-  await reading.note(slot.origin, asked);
+  reading.note(slot.origin, asked);
   return asked;
 }
 

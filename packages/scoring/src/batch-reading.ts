@@ -36,10 +36,15 @@ export interface BatchReading {
   readonly first: ReadWay;
   /** `both`: one answer is to be read both ways, since the engine wants to change and nobody has compared yet */
   on(origin: string): { readonly way: ReadWay | "both"; readonly server: ServerForm };
-  /** Takes an answer into account; may compare, ask the store, and change the engine's way. A store that is away only puts it off. */
-  note(origin: string, asked: Asked): Promise<void>;
+  /** Takes an answer into account. */
+  note(origin: string, asked: Asked): void;
   /** An answer that was read both ways. Returns the reading that counts: that of the engine's present way. */
-  noteBoth(origin: string, rowIndex: number, both: BothWays): Promise<Asked>;
+  noteBoth(rowIndex: number, both: BothWays): Asked;
+  /**
+   * After an answer: where the engine wants to change, compares, asks the store, and changes its way. A store that is away
+   * only puts it off. Rejects with E_BROKEN.
+   */
+  settle(origin: string): Promise<void>;
 }
 
 export async function readReads(store: ObjectStore, batch: string): Promise<ReadsFile | null> {
@@ -60,6 +65,8 @@ interface EngineReading {
   mayChange: boolean;
   /** why it wants to change; null = it does not */
   wants: string | null;
+  /** the store was asked since it wants to, as another worker may have compared already */
+  hasLooked: boolean;
   readonly seen: SecondSeen[];
 }
 
@@ -86,6 +93,7 @@ export function createBatchReading(options: {
         blockSize,
         mayChange: !options.insist && first === "two-step" && ways.includes("ids"),
         wants: null,
+        hasLooked: false,
         seen: [],
       },
     ]),
@@ -94,7 +102,7 @@ export function createBatchReading(options: {
   let settling: Promise<void> | null = null;
 
   /** Changes the engines that want to, once the batch's rows were compared: by us, or by another worker. */
-  async function settle(): Promise<void> {
+  async function settleAll(): Promise<void> {
     let reads: ReadsFile | null;
     try {
       reads = await readReads(store, batch);
@@ -121,14 +129,6 @@ export function createBatchReading(options: {
     }
   }
 
-  async function settleIfWanted(reading: EngineReading, isDue: boolean): Promise<void> {
-    if (reading.wants === null || !isDue) return;
-    settling ??= settle().finally(() => {
-      settling = null;
-    });
-    await settling;
-  }
-
   return {
     first,
 
@@ -139,23 +139,29 @@ export function createBatchReading(options: {
       return { way: compares ? "both" : reading.way, server: reading.server };
     },
 
-    async note(origin, asked) {
+    note(origin, asked) {
       const reading = engines.get(origin);
       if (reading === undefined || !reading.mayChange || !asked.ok || asked.second === null) return;
       reading.seen.push({ ...asked.second, rowMs: asked.latencyMs });
       if (reading.seen.length > seenWindow) reading.seen.shift();
-      const wanted = reading.wants;
       reading.wants ??= whyHandOver(reading.seen, reading.blockSize);
-      // another worker may have compared already
-      await settleIfWanted(reading, wanted === null || pairs.length >= comparedRows);
     },
 
-    async noteBoth(origin, rowIndex, { ids, twoStep }) {
-      const reading = engines.get(origin);
+    noteBoth(rowIndex, { ids, twoStep }) {
       const [byIds, bySteps] = [rewardOf(ids), twoStep === null ? null : rewardOf(twoStep)];
       if (byIds !== null && bySteps !== null) pairs.push({ row_index: rowIndex, two_step: bySteps, ids: byIds });
-      if (reading !== undefined) await settleIfWanted(reading, pairs.length >= comparedRows);
       return twoStep ?? ids;
+    },
+
+    async settle(origin) {
+      const reading = engines.get(origin);
+      if (reading === undefined || reading.wants === null) return;
+      if (reading.hasLooked && pairs.length < comparedRows) return;
+      reading.hasLooked = true;
+      settling ??= settleAll().finally(() => {
+        settling = null;
+      });
+      await settling;
     },
   };
 }

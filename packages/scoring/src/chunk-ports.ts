@@ -4,6 +4,7 @@ import type { EnginePool } from "@assay/engine";
 import type { ObjectStore } from "@assay/store";
 import type { Clock } from "./clock.ts";
 import type { RowMemory } from "./row-memory.ts";
+import type { RowsAhead } from "./rows-ahead.ts";
 import type { Spool } from "./spool.ts";
 
 export type ChunkOutcome =
@@ -32,8 +33,9 @@ export interface ChunkPorts {
   readonly store: ObjectStore;
   /** null = finished rows wait in memory alone while the store is away */
   readonly spool: Spool | null;
-  /** of all chunks of the worker */
+  /** of all chunks of the worker, as is `ahead` */
   readonly memory: RowMemory;
+  readonly ahead: RowsAhead;
   readonly pool: EnginePool;
   readonly encodeShard: EncodeShard;
   readonly clock: Clock;
@@ -47,7 +49,7 @@ export interface ChunkOptions {
   /** the same without saving; aborts `signal`, too */
   readonly abort: AbortSignal;
   readonly software: string;
-  /** called once the rows stand in line for slots, which is when the worker may take its next chunk */
+  /** called when the rows stand in line for slots, and counted there */
   readonly onLined: () => void;
   readonly onAway: (error: AssayError) => void;
   /** so many finished rows of the chunk are on this host's disk, since the store does not take them */

@@ -42,43 +42,59 @@ export async function listPartial(
   return files;
 }
 
+/** What stands in a chunk's partial/, as it stands there. */
+export interface FetchedPartial {
+  /** in key order */
+  readonly files: readonly PartialFile[];
+  /** unpacked, in key order; null = torn, or gone since it was listed */
+  readonly checkpoints: readonly { readonly attempt: string; readonly bytes: Uint8Array | null }[];
+}
+
+/** One LIST, then all checkpoints at once. Memory: these. */
+export async function fetchPartial(store: ObjectStore, batch: string, chunk: number): Promise<FetchedPartial> {
+  const files = await listPartial(store, batch, chunk);
+  const held = files.filter(({ kind }) => kind === "rows");
+  const checkpoints = await Promise.all(
+    held.map(async ({ key, attempt }) => {
+      const zipped = await store.get(key);
+      return { attempt, bytes: zipped === null ? null : await unzip(zipped).catch(() => null) };
+    }),
+  );
+  return { files, checkpoints };
+}
+
 /**
- * Reads the checkpoints of a chunk whose `lines` are given. Of several results of one row the first in key order is
- * taken: any would do (protocol Q6). Memory: the chunk's results, once per checkpoint that holds them.
+ * Reads the checkpoints of the chunk that asks `lines`. Of several results of one row the first in key order is taken:
+ * any would do (protocol Q6). Pure. Memory: the chunk's results, once per checkpoint that holds them.
  */
-export async function readPartial(
-  store: ObjectStore,
+export function readPartial(
+  { files, checkpoints }: FetchedPartial,
   file: BatchFile,
   pin: Pin,
-  chunk: number,
   lines: readonly RowsLine[],
-): Promise<PartialChunk> {
-  const files = await listPartial(store, file.batch, chunk);
-  const held = files.filter(({ kind }) => kind === "rows");
+): PartialChunk {
   const expected = { batch_sha256: file.sha256, format: file.format, pin_sha256: pinSha256(pin) };
   const asked = linesByRow(lines);
   const isOfChunk = (row: ResultRow): boolean => {
     const line = asked.get(row.row_index);
     return line !== undefined && checkRows(file, [line], [row]) === null;
   };
-  const checkpoints = await Promise.all(
-    held.map(async ({ key, attempt }) => {
-      const zipped = await store.get(key);
-      const bytes = zipped === null ? null : await unzip(zipped).catch(() => null);
-      const rows = bytes === null ? null : decodeCheckpoint(bytes, expected);
-      return rows?.every(isOfChunk) === true ? { attempt, rows } : null;
-    }),
-  );
   const rows = new Map<number, ResultRow>();
   const settled = new Set<string>();
-  for (const checkpoint of checkpoints) {
-    for (const row of checkpoint?.rows ?? []) {
-      settled.add(settledKey(checkpoint?.attempt ?? "", row.row_index));
+  let ignored = 0;
+  for (const { attempt, bytes } of checkpoints) {
+    const held = bytes === null ? null : decodeCheckpoint(bytes, expected);
+    if (held?.every(isOfChunk) !== true) {
+      ignored += 1;
+      continue;
+    }
+    for (const row of held) {
+      settled.add(settledKey(attempt, row.row_index));
       // what an engine did to a lone row is saved only so that it is no death
       if (!isEngineSide(row.status) && !rows.has(row.row_index)) rows.set(row.row_index, row);
     }
   }
-  return { rows, ignored: checkpoints.filter((checkpoint) => checkpoint === null).length, files, settled };
+  return { rows, ignored, files, settled };
 }
 
 /** Each row as a line of its own. */

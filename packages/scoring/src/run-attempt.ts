@@ -4,7 +4,7 @@ import type { BatchContext } from "./batch-context.ts";
 import { type ChunkAttempt, startAttempt } from "./chunk-attempt.ts";
 import type { ChunkOptions, ChunkOutcome, ChunkPorts } from "./chunk-ports.ts";
 import { commitChunk } from "./commit-chunk.ts";
-import { type PartialChunk, readPartial } from "./read-partial.ts";
+import { fetchPartial, type PartialChunk, readPartial } from "./read-partial.ts";
 import { saveRows } from "./save-rows.ts";
 import { waitForStore } from "./wait-for-store.ts";
 import { watchLosses } from "./watch-losses.ts";
@@ -26,19 +26,23 @@ type Options = ChunkOptions & { readonly wait: Parameters<typeof waitForStore>[1
 /**
  * One attempt at a chunk. "engine-died": an engine was lost with rows of the chunk in flight; the attempt is left without
  * an end, so that everybody counts it, and what had finished is saved for the next one, which asks more narrowly.
- * Otherwise as `scoreChunk`.
+ * Otherwise as `scoreChunk`. `known` is what stood in partial/ a moment ago; null = it is read first.
  */
 export async function runAttempt(
   ports: ChunkPorts,
   context: BatchContext,
   attempts: ChunkAttempts,
+  known: PartialChunk | null,
   options: Options,
 ): Promise<ChunkOutcome | "engine-died"> {
   const { file, pin } = context;
-  const read = (): Promise<PartialChunk> =>
-    waitForStore(() => readPartial(ports.store, file, pin, attempts.chunk, attempts.lines), options.wait);
-  const saved = await read();
-  const of = { file, chunk: attempts.chunk, id: ports.clock.random(), found: saved.files };
+  const { chunk, lines } = attempts;
+  const read = async (): Promise<PartialChunk> => {
+    const fetched = await waitForStore(() => fetchPartial(ports.store, file.batch, chunk), options.wait);
+    return readPartial(fetched, file, pin, lines);
+  };
+  const saved = known ?? (await read());
+  const of = { file, chunk, id: ports.clock.random(), found: saved.files };
   const attempt = startAttempt(ports.store, of, options.wait);
   const first = { saved, attempt, readAgain: read, hasBegun: false };
   const outcome = await ask(ports, context, attempts, first, options);

@@ -7,18 +7,21 @@ import type { ServedBatches } from "./serve-batches.ts";
 import { waitForStore } from "./wait-for-store.ts";
 import type { Worker } from "./worker-ports.ts";
 
+/** What the chunks of a worker share of their rows. */
+export type HeldRows = Pick<ChunkPorts, "spool" | "memory" | "ahead">;
+
 const hasShard: ReadonlySet<ChunkOutcome["kind"]> = new Set(["committed", "lost-race", "exists"]);
 /** Before a chunk is tried again whose engines did not answer the probe. */
 const awayPauseMs = 5_000;
 
 /**
- * Opens the batch of a leased chunk and sets its rows going; resolves once they stand in line for slots, with the rest of
- * the work, which ends the lease and never rejects; or with null when the lease was ended at once.
+ * Opens the batch of a leased chunk and sets the chunk going, its rows counted as ahead; resolves with the rest of the
+ * work, which ends the lease and never rejects, or with null when the lease was ended at once.
  */
 export async function runChunk(
   worker: Worker,
   served: ServedBatches,
-  held: Pick<ChunkPorts, "spool" | "memory">,
+  held: HeldRows,
   leased: LeasedJob,
 ): Promise<{ readonly ended: Promise<void> } | null> {
   const { options, intake, ports } = worker;
@@ -35,26 +38,24 @@ export async function runChunk(
     await refuse(worker, served, leased, toAssayError(error));
     return null;
   }
-  if (intake.aborted || context.file.chunks[chunk] === undefined) {
+  const { samples, chunks } = context.file;
+  const planned = chunks[chunk];
+  if (intake.aborted || planned === undefined) {
     await (intake.aborted ? leased.handBack() : leased.done());
     return null;
   }
-  let lined: () => void = () => {};
-  const inLine = new Promise<void>((resolve) => {
-    lined = resolve;
-  });
+  const lined = held.ahead.fetch(planned.rows * samples);
   const ended = score(worker, served, held, leased, context, lined)
     // nobody looks at it before the worker's end
     .catch((error: unknown) => worker.fail(toAssayError(error)))
     .finally(lined);
-  await inLine;
   return { ended };
 }
 
 async function score(
   worker: Worker,
   served: ServedBatches,
-  held: Pick<ChunkPorts, "spool" | "memory">,
+  held: HeldRows,
   leased: LeasedJob,
   context: BatchContext,
   lined: () => void,

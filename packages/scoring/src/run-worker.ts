@@ -2,6 +2,7 @@ import { type AssayError, toAssayError } from "@assay/core";
 import { isIdle } from "./is-idle.ts";
 import { reconcileRoot } from "./reconcile-root.ts";
 import { openRowMemory } from "./row-memory.ts";
+import { openRowsAhead } from "./rows-ahead.ts";
 import { runChunk } from "./run-chunk.ts";
 import { serveBatches } from "./serve-batches.ts";
 import { openSpool } from "./spool.ts";
@@ -38,7 +39,7 @@ function startWorker(given: WorkerPorts, options: WorkerOptions) {
   const store = watchStore(given.store, given.clock);
   const ports = { ...given, store };
   const { disk, queue, pool, clock } = ports;
-  const held = { spool: disk === null ? null : openSpool(disk), memory: openRowMemory() };
+  const held = { spool: disk === null ? null : openSpool(disk), memory: openRowMemory(), ahead: openRowsAhead(clock) };
   const stopIntake = new AbortController();
   const intake = AbortSignal.any([options.drain, options.abort, stopIntake.signal]);
   const deadline = new AbortController();
@@ -46,9 +47,10 @@ function startWorker(given: WorkerPorts, options: WorkerOptions) {
   const over = new AbortController();
   const worker: Worker = { ports, options, intake, giveBack, fail };
   const served = serveBatches(worker);
-  const ended = new Set<Promise<void>>();
+  const underWay = new Set<Promise<void>>();
   let failure: AssayError | null = null;
   let reconnected = true;
+  let reconciling: Promise<void> | null = null;
   let withoutEngine: Away | null = null;
 
   const stopNudges = queue.onNudge((batch) => void served.lookAgain(batch));
@@ -68,7 +70,7 @@ function startWorker(given: WorkerPorts, options: WorkerOptions) {
       } catch (error) {
         fail(toAssayError(error));
       }
-      await Promise.all(ended);
+      await Promise.all(underWay);
       if (failure !== null) throw failure;
       return intake.aborted ? "drained" : "idle";
     },
@@ -89,32 +91,47 @@ function startWorker(given: WorkerPorts, options: WorkerOptions) {
 
   async function takeUntilStopped(): Promise<void> {
     while (!intake.aborted) {
-      await reconcileWhenDue();
-      // twice the slots in sight keeps engines busy while the next chunk's rows are fetched
-      await pool.whenWaitingBelow(Math.max(1, Math.ceil(pool.capacity / 2)), intake);
+      // first of all: no row is asked that this host's disk holds
+      if (reconnected) await reconcile();
+      // what the slots need while the next rows are on their way, and not more: another worker may be idle
+      await held.ahead.whenBelow(() => Math.max(1, Math.ceil(pool.capacity / 2)), intake);
       if (intake.aborted) return;
+      // beside the intake, which goes on however many batches are open and however far they are
+      keep(reconcileWhenDue());
       const leased = await queue.take(intake);
       const chunk = leased === null ? null : await runChunk(worker, served, held, leased);
       told.changed();
-      if (chunk !== null) {
-        ended.add(chunk.ended);
-        void chunk.ended.then(() => ended.delete(chunk.ended));
-        continue;
-      }
+      if (chunk !== null) keep(chunk.ended);
       // jobs that are for others never end, so an empty queue is not waited for
-      if (!intake.aborted && served.running().length === 0 && (await nothingLeft())) return;
+      else if (!intake.aborted && served.running().length === 0 && (await nothingLeft())) return;
     }
   }
 
-  async function reconcileWhenDue(): Promise<void> {
-    const first = reconnected;
-    reconnected = false;
-    if (!first && !(await queue.courtesy("reconcile", reconcileEveryMs))) return;
-    await reconcile();
+  /** Until it has ended the worker has not. */
+  function keep(work: Promise<void>): void {
+    underWay.add(work);
+    void work.then(() => underWay.delete(work));
   }
 
-  async function reconcile(): Promise<void> {
-    if (!(await reconcileRoot(worker, served))) reconnected = true;
+  async function reconcileWhenDue(): Promise<void> {
+    if ((await queue.courtesy("reconcile", reconcileEveryMs)) && !intake.aborted) await reconcile();
+  }
+
+  /** One at a time. Never rejects: what makes any work useless fails the worker. */
+  function reconcile(): Promise<void> {
+    reconciling ??= reconcileOnce().finally(() => {
+      reconciling = null;
+    });
+    return reconciling;
+  }
+
+  async function reconcileOnce(): Promise<void> {
+    reconnected = false;
+    try {
+      if (!(await reconcileRoot(worker, served))) reconnected = true;
+    } catch (error) {
+      fail(toAssayError(error));
+    }
   }
 
   /** Nothing for this worker came out of the queue and nothing runs here. */

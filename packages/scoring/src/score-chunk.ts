@@ -1,8 +1,7 @@
-import { isRunnable, shardKey } from "@assay/core";
 import type { BatchContext } from "./batch-context.ts";
 import type { ChunkOptions, ChunkOutcome, ChunkPorts } from "./chunk-ports.ts";
-import { readControl } from "./control-log.ts";
-import { readRows } from "./read-rows.ts";
+import { loadChunk } from "./load-chunk.ts";
+import type { PartialChunk } from "./read-partial.ts";
 import { type ChunkAttempts, runAttempt } from "./run-attempt.ts";
 import { waitForStore } from "./wait-for-store.ts";
 
@@ -21,22 +20,17 @@ export async function scoreChunk(
   chunk: number,
   options: ChunkOptions,
 ): Promise<ChunkOutcome> {
-  const { store, clock } = ports;
-  const { file } = context;
-  const wait = { clock, signal: options.signal, onAway: options.onAway };
-
-  if ((await waitForStore(() => store.head(shardKey(file.batch, chunk)), wait)) !== null) return { kind: "exists" };
-  context.control = await waitForStore(() => readControl(store, file.batch), wait);
-  if (!isRunnable(context.control.state)) return { kind: "not-runnable" };
-
-  const lines = await waitForStore(() => readRows(store, file, chunk), wait);
+  const wait = { clock: ports.clock, signal: options.signal, onAway: options.onAway };
+  const loaded = await waitForStore(() => loadChunk(ports.store, context, chunk), wait);
+  if (loaded === "exists" || loaded === "not-runnable") return { kind: loaded };
+  const { lines } = loaded;
   const attempts: ChunkAttempts = { chunk, lines, dead: new Set(), refused: false, onRefused: () => {} };
   options.onRefused(() => {
     attempts.refused = true;
     attempts.onRefused();
   });
-  for (;;) {
-    const outcome = await runAttempt(ports, context, attempts, { ...options, wait });
+  for (let saved: PartialChunk | null = loaded.saved; ; saved = null) {
+    const outcome = await runAttempt(ports, context, attempts, saved, { ...options, wait });
     if (outcome !== "engine-died") return outcome;
   }
 }

@@ -6,6 +6,7 @@ import type { BatchContext } from "../src/batch-context.ts";
 import type { Clock } from "../src/clock.ts";
 import { pinBatch } from "../src/pin-batch.ts";
 import { openRowMemory } from "../src/row-memory.ts";
+import { openRowsAhead } from "../src/rows-ahead.ts";
 import { scoreChunk } from "../src/score-chunk.ts";
 import { type Changed, contextOf, pin, record, submit } from "./build-batch.ts";
 import { type Befalls, faultyStore, type StoreOperation } from "./faulty-store.ts";
@@ -59,7 +60,7 @@ export function attempt(
     () => options.error ?? new AssayError("E_STORE_UNAVAILABLE", "played"),
   );
   const ended = scoreChunk(
-    { store: faulty, spool: null, memory: openRowMemory(), pool, encodeShard, clock },
+    { store: faulty, spool: null, memory: openRowMemory(), ahead: openRowsAhead(clock), pool, encodeShard, clock },
     contextOf(file, options.context),
     0,
     {

@@ -3,7 +3,7 @@ import { type BatchFile, readPartialKey, shardKey, startKey } from "@assay/core"
 import { describe, expect, test } from "@jest/globals";
 import { saveEveryMs } from "../src/save-rows.ts";
 import { attempt, chunkOf, type Memory, number, openChunk, partial } from "./attempt-chunk.ts";
-import { turn, until } from "./immediate-clock.ts";
+import { turns, until } from "./immediate-clock.ts";
 
 /** What attempts say below partial/, when, and what others make of it. */
 
@@ -28,8 +28,8 @@ describe("markers of an attempt", () => {
 
   test("a chunk that waits for an engine has not begun: who is killed there charges nobody", async () => {
     const chunk = await openChunk(chunkOf(5));
-    const { stop, ended, pool } = attempt(chunk, () => "verdict", { slots: 0 });
-    await until(() => pool.waiting === 5);
+    const { stop, ended } = attempt(chunk, () => "verdict", { slots: 0 });
+    await turns(20);
     stop.abort();
     expect(await ended).toBe("E_ABORTED");
     expect(markers(chunk.store, chunk.file)).toEqual([]);
@@ -60,9 +60,6 @@ describe("a lease that is refused", () => {
     await until(() => one.pool.inFlight() === 2);
     return { chunk, one };
   }
-  const turns = async (count: number): Promise<void> => {
-    for (let i = 0; i < count; i += 1) await turn();
-  };
 
   test("by a wiped Redis: nobody else has begun, so it goes on and commits", async () => {
     const chunk = await openChunk(chunkOf(4));

@@ -70,11 +70,17 @@ const answer = (yes: number, cached: number | null, way: ReadWay = "two-step"): 
 });
 
 async function noteMany(one: BatchReading, origin: string, count: number, asked: Asked): Promise<void> {
-  for (let i = 0; i < count; i += 1) await one.note(origin, asked);
+  for (let i = 0; i < count; i += 1) {
+    one.note(origin, asked);
+    await one.settle(origin);
+  }
 }
 async function compareMany(one: BatchReading, origin: string, count: number, apart: number): Promise<void> {
   const both: BothWays = { ids: answer(-1 - apart, null, "ids"), twoStep: answer(-1, 0) };
-  for (let row = 0; row < count; row += 1) await one.noteBoth(origin, row, both);
+  for (let row = 0; row < count; row += 1) {
+    one.noteBoth(row, both);
+    await one.settle(origin);
+  }
 }
 const compared = (apart: number): ReadsFile =>
   makeReadsFile(Array.from({ length: comparedRows }, (_, row) => ({ row_index: row, two_step: 1, ids: 1 + apart })));
@@ -110,8 +116,8 @@ describe("one worker", () => {
   test("what counts of a row that is read both ways is the way that it is in", async () => {
     const { reading: one } = reading(memoryStore());
     const both: BothWays = { ids: answer(-9, null, "ids"), twoStep: answer(-1, 0) };
-    expect(await one.noteBoth(a, 0, both)).toBe(both.twoStep);
-    expect(await one.noteBoth(a, 0, { ...both, twoStep: null })).toBe(both.ids);
+    expect(one.noteBoth(0, both)).toBe(both.twoStep);
+    expect(one.noteBoth(0, { ...both, twoStep: null })).toBe(both.ids);
   });
 
   test.each([
@@ -162,7 +168,7 @@ describe("several workers", () => {
     await compareMany(one, a, 64, 0);
     expect(one.on(a).way).toBe("two-step");
     away = false;
-    await one.note(a, answer(-1, 0));
+    await noteMany(one, a, 1, answer(-1, 0));
     expect(one.on(a).way).toBe("ids");
   });
 

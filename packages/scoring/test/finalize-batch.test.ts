@@ -15,6 +15,7 @@ import fc from "fast-check";
 import { appendControl, readControl } from "../src/control-log.ts";
 import { type BatchSummary, finalizeBatch, readShards, summariseBatch } from "../src/finalize-batch.ts";
 import { openRowMemory } from "../src/row-memory.ts";
+import { openRowsAhead } from "../src/rows-ahead.ts";
 import { scoreChunk } from "../src/score-chunk.ts";
 import { contextOf, never, record, records, submit } from "./build-batch.ts";
 import { faultyStore, killedAt, type StoreOperation } from "./faulty-store.ts";
@@ -28,13 +29,15 @@ beforeAll(async () => {
   const store = memoryStore();
   file = await submit(store, `${records(39)}{\n${record(40, { responses: ["<think>", "b"], response: null })}\n`);
   const script = ({ row }: { row: string }) => (row.startsWith("r7|") ? ("rejected" as const) : ("verdict" as const));
+  const clock = immediateClock();
   const ports = {
     store,
     spool: null,
     memory: openRowMemory(),
+    ahead: openRowsAhead(clock),
     pool: scriptedPool({ script }),
     encodeShard,
-    clock: immediateClock(),
+    clock,
   };
   const options = {
     drain: never,

@@ -13,6 +13,7 @@ import { pinBatch } from "../src/pin-batch.ts";
 import { readLedger } from "../src/read-ledger.ts";
 import { reconcileBatch, reweighBatch, withdrawBatch } from "../src/reconcile-batch.ts";
 import { openRowMemory } from "../src/row-memory.ts";
+import { openRowsAhead } from "../src/rows-ahead.ts";
 import { scoreChunk } from "../src/score-chunk.ts";
 import { verifyBatch } from "../src/verify-batch.ts";
 import { contextOf, never, pin, plan, records, submit } from "./build-batch.ts";
@@ -191,7 +192,9 @@ describe("pause and cancel", () => {
         await cancelled.promise;
       },
     });
-    const ports = { store, spool: null, memory: openRowMemory(), pool, encodeShard, clock: immediateClock() };
+    const clock = immediateClock();
+    const held = { spool: null, memory: openRowMemory(), ahead: openRowsAhead(clock) };
+    const ports = { store, ...held, pool, encodeShard, clock };
     const late = scoreChunk(ports, contextOf(file), 0, {
       drain: never,
       signal: never,

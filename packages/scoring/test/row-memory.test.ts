@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { emptySpool } from "../src/empty-spool.ts";
 import { pinBatch } from "../src/pin-batch.ts";
 import { openRowMemory, type RowMemory } from "../src/row-memory.ts";
+import { openRowsAhead } from "../src/rows-ahead.ts";
 import { scoreChunk } from "../src/score-chunk.ts";
 import { openSpool } from "../src/spool.ts";
 import { verifyBatch } from "../src/verify-batch.ts";
@@ -71,9 +72,10 @@ async function scoring(options: { maxBytes: number; diskBytes: number; slots: nu
   const spool = openSpool(disk, options.diskBytes);
   const stop = new AbortController();
   const clock = manualClock();
+  const ports = { store: faulty, spool, memory, ahead: openRowsAhead(clock), pool, encodeShard, clock };
   const ended = Promise.all(
     file.chunks.map((_, chunk) =>
-      scoreChunk({ store: faulty, spool, memory, pool, encodeShard, clock }, contextOf(file), chunk, {
+      scoreChunk(ports, contextOf(file), chunk, {
         drain: stop.signal,
         signal: stop.signal,
         abort: never,

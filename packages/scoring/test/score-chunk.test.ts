@@ -6,6 +6,7 @@ import fc from "fast-check";
 import type { BatchContext } from "../src/batch-context.ts";
 import { appendControl } from "../src/control-log.ts";
 import { openRowMemory } from "../src/row-memory.ts";
+import { openRowsAhead } from "../src/rows-ahead.ts";
 import { scoreChunk } from "../src/score-chunk.ts";
 import { contextOf, never, record, records, submit } from "./build-batch.ts";
 import { type Befalls, faultyStore, type StoreOperation } from "./faulty-store.ts";
@@ -46,7 +47,7 @@ async function open(options: Options = {}) {
   let away = 0;
   const run = () =>
     scoreChunk(
-      { store, spool: null, memory: openRowMemory(), pool, encodeShard, clock },
+      { store, spool: null, memory: openRowMemory(), ahead: openRowsAhead(clock), pool, encodeShard, clock },
       contextOf(file, options.context),
       options.chunk ?? 0,
       {

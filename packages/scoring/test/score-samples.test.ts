@@ -14,6 +14,7 @@ import { memoryStore } from "@assay/testkit";
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import { summariseBatch, summaryBytes } from "../src/finalize-batch.ts";
 import { openRowMemory } from "../src/row-memory.ts";
+import { openRowsAhead } from "../src/rows-ahead.ts";
 import { scoreChunk } from "../src/score-chunk.ts";
 import { verifyBatch } from "../src/verify-batch.ts";
 import { contextOf, never, profile, record, records, submit } from "./build-batch.ts";
@@ -34,8 +35,9 @@ async function chunkOf(
   const own = combine === undefined ? profile : { ...profile, combine };
   const file = await submit(store, options.text ?? records(3), { batch: { samples, seed, profile: own } });
   const pool = scriptedPool({ slots: 64, yes, script: options.script ?? (() => "verdict") });
+  const clock = immediateClock();
   const scoring = scoreChunk(
-    { store, spool: null, memory: openRowMemory(), pool, encodeShard, clock: immediateClock() },
+    { store, spool: null, memory: openRowMemory(), ahead: openRowsAhead(clock), pool, encodeShard, clock },
     contextOf(file),
     0,
     {

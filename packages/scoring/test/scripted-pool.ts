@@ -100,7 +100,7 @@ export function scriptedPool(
   const rows: string[] = [];
   const fenced = new Map<string, Map<string, string>>();
   const waiters: { batch: string; give: (slot: EngineSlot) => void; refuse: (error: AssayError) => void }[] = [];
-  const lookers = new Set<() => void>();
+  const opening = new Set<() => void>();
 
   const free = (batch: string): Engine | undefined =>
     engines
@@ -120,7 +120,7 @@ export function scriptedPool(
       const engine = free(waiter.batch);
       if (engine !== undefined) waiter.give(slotOn(engine, waiter.batch));
     }
-    for (const looker of lookers) looker();
+    for (const look of opening) look();
   }
 
   function slotOn(engine: Engine, batch: string): EngineSlot {
@@ -279,15 +279,18 @@ export function scriptedPool(
     get capacity() {
       return engines.filter(({ down }) => !down).length * slots;
     },
-    whenWaitingBelow(rowsWaiting, signal) {
-      return new Promise((resolve) => {
+    whenOpen(batch, signal) {
+      return new Promise((resolve, reject) => {
         const look = (): void => {
-          if (waiters.length >= rowsWaiting && !signal.aborted) return;
-          lookers.delete(look);
+          const error = signal.aborted ? new AssayError("E_ABORTED", "stopped") : refusal(batch);
+          const isOpen = slots > 0 && engines.some((one) => !one.down && fenced.get(batch)?.has(one.origin) !== true);
+          if (error === null && !isOpen) return;
+          opening.delete(look);
           signal.removeEventListener("abort", look);
-          resolve();
+          if (error === null) resolve();
+          else reject(error);
         };
-        lookers.add(look);
+        opening.add(look);
         signal.addEventListener("abort", look, { once: true });
         look();
       });

@@ -1,0 +1,43 @@
+import { isRunnable, type RowsLine, shardKey } from "@assay/core";
+import type { ObjectStore } from "@assay/store";
+import type { BatchContext } from "./batch-context.ts";
+import { readControl } from "./control-log.ts";
+import { fetchPartial, type PartialChunk, readPartial } from "./read-partial.ts";
+import { readRows } from "./read-rows.ts";
+
+/** What a chunk asks, and what earlier attempts left of it. */
+export interface LoadedChunk {
+  readonly lines: readonly RowsLine[];
+  readonly saved: PartialChunk;
+}
+
+/**
+ * All that is read of a chunk before it is begun, or why it is not to be: its shard exists, or its batch may not run. No
+ * read waits for another, so that a store far away costs one way there and back. Rows that are broken are no fault of a
+ * chunk that is not to be begun. Rejects as the store does, and with E_BROKEN.
+ */
+export async function loadChunk(
+  store: ObjectStore,
+  context: BatchContext,
+  chunk: number,
+): Promise<LoadedChunk | "exists" | "not-runnable"> {
+  const { file, pin } = context;
+  const [shard, control, rows, partial] = await Promise.allSettled([
+    store.head(shardKey(file.batch, chunk)),
+    readControl(store, file.batch),
+    readRows(store, file, chunk),
+    fetchPartial(store, file.batch, chunk),
+  ]);
+  if (found(shard) !== null) return "exists";
+  const now = found(control);
+  // of several looks at once the earlier may come back later
+  if (now.n >= context.control.n) context.control = now;
+  if (!isRunnable(context.control.state)) return "not-runnable";
+  const lines = found(rows);
+  return { lines, saved: readPartial(found(partial), file, pin, lines) };
+}
+
+function found<T>(settled: PromiseSettledResult<T>): T {
+  if (settled.status === "rejected") throw settled.reason;
+  return settled.value;
+}
