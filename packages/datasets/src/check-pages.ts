@@ -22,6 +22,7 @@ export function checkPages(
 ): void {
   const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 };
   let left = Number(column.num_values);
+  let dictionary = 0;
   const isFlat = getMaxRepetitionLevel([...path]) === 0;
   if (!isWithin(left, mostValues) || (isFlat && left !== rows)) throw damaged("the number of values of a column");
   // as far as the library reads
@@ -41,11 +42,12 @@ export function checkPages(
     if (header.type === "DICTIONARY_PAGE") {
       // the shortest value has a bit
       if (!isWithin(values, unpacked * 8)) throw damaged(`the number of values of the dictionary at byte ${at}`);
+      dictionary = values;
       continue;
     }
     if (!isWithin(values, left)) throw damaged(`the number of values of the page at byte ${at}`);
     left -= values;
-    checkRuns(page, header, column, path);
+    checkRuns(page, header, column, { path, dictionary });
   }
 }
 
@@ -63,7 +65,12 @@ function damaged(what: string): Error {
   return new Error(`${what} cannot be right`);
 }
 
-function checkRuns(bytes: Uint8Array, header: PageHeader, column: ColumnMetaData, path: readonly SchemaTree[]): void {
+function checkRuns(
+  bytes: Uint8Array,
+  header: PageHeader,
+  column: ColumnMetaData,
+  { path, dictionary }: { path: readonly SchemaTree[]; dictionary: number },
+): void {
   const levels = [getMaxRepetitionLevel([...path]), getMaxDefinitionLevel([...path])];
   const { codec } = column;
   if (header.type === "DATA_PAGE") {
@@ -78,12 +85,14 @@ function checkRuns(bytes: Uint8Array, header: PageHeader, column: ColumnMetaData
       if (i === 1) filled = countOf(page.subarray(at + 4, end), widthOf(most), values, most);
       at = end;
     }
-    checkValues(page, at, encoding, column, filled);
+    checkValues(page, at, { encoding, column, dictionary, values: filled });
     return;
   }
   const v2 = header.data_page_header_v2;
   if (v2 === undefined) throw damaged("a page of no known kind");
   const { num_values: values, definition_levels_byte_length: defined, repetition_levels_byte_length: repeated } = v2;
+  // a page of fewer than no rows is skipped, and its cells are null
+  if (!isWithin(v2.num_rows, values)) throw damaged("the number of rows of a page");
   if (!isWithin(repeated, bytes.length) || !isWithin(defined, bytes.length - repeated))
     throw damaged("the length of a page's levels");
   const [repetition = 0, definition = 0] = levels;
@@ -91,15 +100,22 @@ function checkRuns(bytes: Uint8Array, header: PageHeader, column: ColumnMetaData
   if (definition > 0) checkHybrid(bytes, repeated, repeated + defined, widthOf(definition), values);
   const own = bytes.subarray(repeated, repeated + defined);
   const filled = definition > 0 ? countOf(own, widthOf(definition), values, definition) : values;
+  if (v2.num_nulls !== values - filled) throw damaged("the number of nulls of a page");
   const rest = bytes.subarray(repeated + defined);
   const size = header.uncompressed_page_size - repeated - defined;
   const page = v2.is_compressed === false ? rest : decompressPage(rest, size, codec, compressors);
-  checkValues(page, 0, v2.encoding, column, filled);
+  checkValues(page, 0, { encoding: v2.encoding, column, dictionary, values: filled });
 }
 
 /** Indices into the dictionary, and booleans, come in runs; what comes plain is bounded by the page. */
-function checkValues(page: Uint8Array, at: number, encoding: string, column: ColumnMetaData, values: number): void {
+function checkValues(
+  page: Uint8Array,
+  at: number,
+  of: { encoding: string; column: ColumnMetaData; dictionary: number; values: number },
+): void {
+  const { encoding, column, dictionary, values } = of;
   if (values === 0 || !/DICTIONARY|RLE/.test(encoding)) return;
+  if (dictionary === 0 && /DICTIONARY/.test(encoding)) throw damaged("a page of indices into no dictionary");
   const isBoolean = column.type === "BOOLEAN";
   const width = isBoolean ? 1 : (page[at] ?? 0);
   if (width > 32) throw damaged("the width of a page's indices");

@@ -21,19 +21,25 @@ function isDecimal({ converted_type: converted, logical_type: logical }: SchemaE
 
 /**
  * The column chunks of a row group that was read with raw decimals and without `utf8`, before they are put together:
- * decimals and text as `readDecimal` and `textOf` give them. Rejects for a key of a map that would be lost.
+ * decimals and text as `readDecimal` and `textOf` give them. Rejects for a cell that is not there, which would pass for
+ * null, and for a key of a map that would be lost.
  */
 export function plainLeaves(group: AsyncRowGroup, schema: SchemaTree): AsyncRowGroup {
   const asyncColumns = group.asyncColumns.map((column) => {
     const plain = plainLeaf(getTreePath(schema, column.pathInSchema));
-    if (plain === null) return column;
-    const data = column.data.then((pages) => ({
-      ...pages,
-      data: pages.data.map((page) => Array.from(page, (cell: unknown) => inLists(cell, plain))),
-    }));
+    const data = column.data.then((pages) => {
+      if (pages.data.some(lacksCell)) throw new Error("an index points behind the end of its dictionary");
+      if (plain === null) return pages;
+      return { ...pages, data: pages.data.map((page) => Array.from(page, (cell: unknown) => inLists(cell, plain))) };
+    });
     return { ...column, data };
   });
   return { ...group, asyncColumns };
+}
+
+/** A cell that is null is null: what is undefined was read from nowhere. */
+function lacksCell(cells: unknown): boolean {
+  return Array.isArray(cells) && (cells.includes(undefined) || cells.some(lacksCell));
 }
 
 type PlainLeaf = (cell: unknown) => unknown;
