@@ -235,6 +235,16 @@ describe("score-chunk: a store that is away, and the end", () => {
     expect(away()).toBe(12);
   });
 
+  test("a look at the control log that was slow takes nothing back that is known to be newer", async () => {
+    const control = { state: "paused", weight: 1, accept_failures: false, n: 2, last: null } as const;
+    const { run, pool } = await open({
+      before: (store, { batch }) => appendControl(store, batch, { accept_failures: true }, author),
+      context: { control },
+    });
+    expect(await run()).toEqual({ kind: "not-runnable" });
+    expect(pool.log).toEqual([]);
+  });
+
   test("rows that are not the plan's are E_BROKEN and nothing is asked", async () => {
     const { run, pool } = await open({
       text: records(40),
