@@ -9,8 +9,11 @@ import {
   isRunnable,
   jobId,
   openPrefix,
+  parentOfRetry,
   type ResultRow,
   readPartialKey,
+  retryKey,
+  retryName,
 } from "@assay/core";
 import type { StoreOperation } from "./process-store.ts";
 import type { VirtualProcess } from "./virtual-world.ts";
@@ -94,22 +97,29 @@ export function keepDiary(
       return;
     }
     first.set(key, bytes);
-    if (key.startsWith(openPrefix)) of(batchOfOpenKey(key)).openSince = time.now();
-    const [batch = "", name = ""] = key.split("/");
+    if (key.startsWith(openPrefix)) announced(batchOfOpenKey(key));
+    const [batch = "", name = "", entry = ""] = key.split("/");
+    if (name === "retries") of(retryName(batch, Number.parseInt(entry, 10))).openSince = time.now();
     if (name === "_SUCCESS") of(batch).success = true;
     if (name === "control") {
-      const entry = controlEntrySchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+      const { state, by, weight } = controlEntrySchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
       const its = of(batch);
-      if (isRunnable(entry.state) && its.openSince !== null) its.openSince = time.now();
-      if (its.state === "complete") wrong.push(`control: ${entry.state} follows complete in ${batch}`);
-      its.state = entry.state;
+      if (isRunnable(state) && its.openSince !== null) its.openSince = time.now();
+      if (its.state === "complete") wrong.push(`control: ${state} follows complete in ${batch}`);
+      its.state = state;
       its.stateSince = time.now();
-      its.onlyRan &&= isRunnable(entry.state);
-      its.by = entry.by;
-      night.weighed(batch, entry.weight);
+      its.onlyRan &&= isRunnable(state);
+      its.by = by;
+      night.weighed(batch, weight);
     }
     const marker = readPartialKey(key);
     if (marker?.kind === "start") begun(batch, marker.chunk);
+  }
+
+  /** The index says so: there is work in it, if it is no retry, which is linked after that. */
+  function announced(batch: string): void {
+    const retry = parentOfRetry(batch);
+    if (retry === null || objects.has(retryKey(retry.batch, retry.retry))) of(batch).openSince = time.now();
   }
 
   /** Nobody begins a chunk of a batch that does not run, once everybody has had the time to hear of it. */

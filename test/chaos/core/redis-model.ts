@@ -9,8 +9,6 @@ export interface RedisModel {
   /** The queue as one process sees it; `die` ends that process as faults do. */
   view(process: VirtualProcess, faults: Faulty, die: () => void): JobQueue;
   befall(kind: FaultKind, ms: number): void;
-  /** jobs that wait or are in somebody's hands */
-  readonly jobs: number;
   /** the jobs of all batches that nobody has in hand */
   waiting(): Job[];
   /** what else is kept in Redis, by keys that no queue has: gone with a wipe */
@@ -316,9 +314,6 @@ export function redisModel(world: VirtualWorld, hear: (event: QueueEvent) => voi
     view,
     strings,
     waiting: () => waiting().map(({ job }) => job),
-    get jobs() {
-      return [...entries.values()].filter(({ state }) => state !== "limbo").length;
-    },
     befall(kind, ms) {
       const refuseAll = (): void => {
         for (const lease of [...leases]) refuse(lease, lockMs / 2);
