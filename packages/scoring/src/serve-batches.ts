@@ -49,6 +49,8 @@ export function serveBatches({ ports, options, giveBack, fail }: Worker): Served
   const leftAlone = new Map<string, { until: number; error: AssayError }>();
   /** chunks that this worker knows to have their shard */
   const done = new Map<string, Set<number>>();
+  /** that the waiting jobs of a batch have, as far as this worker knows: a chunk may read a new one before any look does */
+  const weights = new Map<string, number>();
   const running = new Set<{ readonly batch: string; readonly controller: AbortController }>();
   let unprobed: Away | null = null;
 
@@ -58,6 +60,7 @@ export function serveBatches({ ports, options, giveBack, fail }: Worker): Served
         options.onEvent({ type: "way", batch, ...told }),
       );
       unprobed = null;
+      weights.set(batch, context.control.weight);
       return context;
     } catch (error) {
       contexts.delete(batch);
@@ -74,9 +77,11 @@ export function serveBatches({ ports, options, giveBack, fail }: Worker): Served
     const control = await readControl(store, batch).catch(() => null);
     // of two looks at once the earlier may come back later
     if (control === null || control.n < context.control.n) return;
-    const { weight } = context.control;
     context.control = control;
-    if (control.weight !== weight) await reweighBatch(store, queue, context.file, control.n).catch(() => {});
+    if (control.weight !== weights.get(batch)) {
+      weights.set(batch, control.weight);
+      await reweighBatch(store, queue, context.file, control.n).catch(() => {});
+    }
     if (isRunnable(control.state)) return;
     stopChunks(batch);
     // whoever resumes has mended something
@@ -97,7 +102,7 @@ export function serveBatches({ ports, options, giveBack, fail }: Worker): Served
 
   function forget(batch: string): void {
     stopChunks(batch);
-    for (const map of [contexts, done, leftAlone]) map.delete(batch);
+    for (const map of [contexts, done, leftAlone, weights]) map.delete(batch);
     pool.lift(batch);
   }
 

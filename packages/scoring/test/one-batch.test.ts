@@ -248,35 +248,57 @@ describe("pause and cancel", () => {
     }
   });
 
-  test("a new weight that a worker finds by itself, without a nudge, moves the jobs that wait in its queue", async () => {
-    jest.useFakeTimers({
-      doNotFake: ["setImmediate", "setTimeout", "nextTick", "queueMicrotask", "Date", "performance"],
-    });
-    try {
-      const file = await submit(store, records(64));
-      const queue = inProcessQueue("q");
-      const priorities: number[][] = [];
-      const noting: JobQueue = {
-        ...queue,
-        add: async (jobs) => {
-          priorities.push(jobs.map(({ priority }) => priority));
-          await queue.add(jobs);
-        },
-      };
-      const worker = startWorker({ store, queue: noting, pool: scriptedPool({ slots: 16, script: () => "hang" }) });
-      await until(() => worker.pool.log.length === 16);
-      for (let turns = 0; turns < 50; turns += 1) await turn();
-      priorities.length = 0;
-      await control(store, file, { weight: 4 });
-      jest.advanceTimersByTime(30_000);
-      await until(() => priorities.length > 0);
-      // all that waited at 1, 2, 3 in turn stands together now
-      expect(new Set(priorities.flat()).size).toBe(1);
-      worker.abort.abort();
-      const end = await worker.ended;
-      expect(end === "drained" || (typeof end === "object" && isAssayError(end.error, "E_ABORTED"))).toBe(true);
-    } finally {
-      jest.useRealTimers();
-    }
-  });
+  test.each(["a look at the control log", "a chunk"])(
+    "a new weight that a worker finds by itself, through %s, moves the jobs that wait in its queue",
+    async (finder) => {
+      jest.useFakeTimers({
+        doNotFake: ["setImmediate", "setTimeout", "nextTick", "queueMicrotask", "Date", "performance"],
+      });
+      try {
+        const file = await submit(store, records(64));
+        const queue = inProcessQueue("q");
+        const priorities: number[][] = [];
+        const noting: JobQueue = {
+          ...queue,
+          add: async (jobs) => {
+            priorities.push(jobs.map(({ priority }) => priority));
+            await queue.add(jobs);
+          },
+        };
+        const early = new Set<string>();
+        let open = (): void => {};
+        const gate = new Promise<void>((resolve) => {
+          open = resolve;
+        });
+        const isEarly = (row: string): boolean => early.has(row) || (early.size < 16 && early.add(row).has(row));
+        const pool = scriptedPool({
+          slots: 16,
+          before: ({ row }) => (isEarly(row) ? gate : turn()),
+          script: ({ row }) => (isEarly(row) ? "verdict" : "hang"),
+        });
+        const worker = startWorker({ store, queue: noting, pool });
+        await until(() => early.size === 16);
+        for (let turns = 0; turns < 50; turns += 1) await turn();
+        priorities.length = 0;
+        await control(store, file, { weight: 4 });
+        if (finder === "a chunk") {
+          open();
+          // the second chunk has the slots, and the third was read
+          await until(() => new Set(pool.log.map(({ row }) => row)).size === 32);
+          for (let turns = 0; turns < 50; turns += 1) await turn();
+          expect(priorities).toEqual([]);
+        }
+        jest.advanceTimersByTime(30_000);
+        await until(() => priorities.length > 0);
+        // all that waited at 1, 2, 3 in turn stands together now
+        expect(new Set(priorities.flat()).size).toBe(1);
+        worker.abort.abort();
+        open();
+        const end = await worker.ended;
+        expect(end === "drained" || (typeof end === "object" && isAssayError(end.error, "E_ABORTED"))).toBe(true);
+      } finally {
+        jest.useRealTimers();
+      }
+    },
+  );
 });
