@@ -174,12 +174,15 @@ export function bullmqQueue(options: BullmqOptions): JobQueue {
     onNudge(listener) {
       listeners.add(listener);
       if (subscriber === null && !closing.signal.aborted) {
-        subscriber = options.connect();
-        subscriber.on("error", (error: Error) => warn(`Redis: ${error.message}`));
-        subscriber.on("message", (_channel: string, batch: string) => {
+        const own = options.connect();
+        subscriber = own;
+        // ioredis leaves the answer to its own resubscription to nobody: one that is refused or cut off ends the process
+        own.options.autoResubscribe = false;
+        own.on("ready", () => void own.subscribe(channelOf(name)).catch(() => {}));
+        own.on("error", (error: Error) => warn(`Redis: ${error.message}`));
+        own.on("message", (_channel: string, batch: string) => {
           for (const each of listeners) each(batch);
         });
-        void subscriber.subscribe(channelOf(name)).catch(() => {});
       }
       return () => listeners.delete(listener);
     },

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type BullmqOptions, bullmqQueue } from "../src/bullmq.ts";
@@ -52,6 +53,44 @@ describe("BullMQ queue, when Redis loses everything", () => {
     expect((await queue.take(never))?.job).toEqual({ batch: "b-0", chunk: 0 });
     expect(refusals).toBe(1);
     await queue.close();
+  });
+
+  test("a subscription that Redis refuses after a reconnect ends nothing, and is there again when it is taken", async () => {
+    const user = users[0] as FoundRedis;
+    const made: ReturnType<FoundRedis["connect"]>[] = [];
+    const connect = () => {
+      const redis = user.connect();
+      made.push(redis);
+      return redis;
+    };
+    const unhandled: unknown[] = [];
+    const note = (error: unknown): void => void unhandled.push(error);
+    process.on("unhandledRejection", note);
+    const queue = open("assay.refused", { connect });
+    try {
+      const heard: string[] = [];
+      queue.onNudge((batch) => heard.push(batch));
+      const subscriber = made.at(-1) as (typeof made)[number];
+      const back = async (rule: string): Promise<void> => {
+        await ask(user, (admin) => admin.acl("SETUSER", "default", rule));
+        const ready = once(subscriber, "ready");
+        subscriber.disconnect(true);
+        await ready;
+        // behind the subscription
+        await subscriber.ping();
+      };
+      await once(subscriber, "ready");
+      await subscriber.ping();
+      await back("-subscribe");
+      await back("+subscribe");
+      await queue.nudge("b-0");
+      await subscriber.ping();
+      expect(heard).toEqual(["b-0"]);
+      expect(unhandled).toEqual([]);
+    } finally {
+      process.off("unhandledRejection", note);
+      await queue.close();
+    }
   });
 
   test("connections cut: the lease stays, jobs are taken, nudges are heard, and the reconnect is told", async () => {
