@@ -36,7 +36,7 @@ function runsText(runs: readonly ChaosRun[]): string[] {
     runs.reduce((total, run) => total + (of(run) ?? 0), 0).toLocaleString("en-US");
   const worst = runs.reduce((most, run) => ((run.largestWaste ?? 0) > (most.largestWaste ?? 0) ? run : most));
   const faults = (run: ChaosRun): number => Object.values(run.faults).reduce((total, times) => total + times, 0);
-  const failed = runs.filter(({ held }) => !held).map(({ seed }) => seed);
+  const failed = runs.filter(({ held }) => !held);
   return [
     "| | |",
     "|---|---|",
@@ -49,9 +49,12 @@ function runsText(runs: readonly ChaosRun[]): string[] {
     `| rows doubled | ${sum(({ doubled }) => doubled)} |`,
     `| rewards invented | ${sum(({ invented }) => invented)} |`,
     `| rows without a reward, told by their status | ${sum(({ withoutReward }) => withoutReward)} |`,
+    `| of them quarantined, since engines of the plan ended under them twice | ${sum(({ quarantined }) => quarantined)} |`,
     `| rows asked again although a checkpoint held them | ${sum((run) => run.checkpointedAskedAgain)} |`,
     `| largest waste of one kill | ${worst.largestWaste ?? 0} rows, bound ${worst.boundThere ?? 0} |`,
-    ...(failed.length === 0 ? [] : [`| runs whose promises broke | seeds ${failed.join(", ")} |`]),
+    ...failed.map(
+      ({ seed, note }) => `| the run of seed ${seed} broke a promise | ${cell(note ?? "not explained yet")} |`,
+    ),
   ];
 }
 

@@ -37,7 +37,7 @@ const kept: PeopleFacts = {
     [retryKey(batch, 1), entry("running")],
   ]),
   deeds: [deed("pause", 9_500), deed("resume", 199_500), deed("retry", 300_000, `${batch}-r1`)],
-  asks: [{ batch, row: "0.0.0", by: "w0.0", at: 11_000 }],
+  asks: [{ batch, row: "0.0.0", by: "w0.0", at: 11_000, engine: "", endedAt: null }],
   log: [
     put(1, 10_000),
     get(controlKey(batch, 1), 12_000),
@@ -57,7 +57,7 @@ test.each<[string, Partial<PeopleFacts>, RegExp]>([
   ["a resume that nobody typed", { deeds: kept.deeds.filter(({ verb }) => verb !== "resume") }, /nobody typed resume/],
   [
     "a row asked long after the pause",
-    { asks: [{ batch, row: "0.0.0", by: "w1.0", at: 150_000 }] },
+    { asks: [{ batch, row: "0.0.0", by: "w1.0", at: 150_000, engine: "", endedAt: null }] },
     /1 rows .* asked long after entry 1/,
   ],
   [

@@ -1,5 +1,5 @@
 import { gunzipSync } from "node:zlib";
-import { readPartialKey } from "@assay/core";
+import { isEngineSide, readPartialKey, type Status } from "@assay/core";
 import { decodeShard } from "@assay/datasets";
 import type { S3LogEntry } from "@assay/testkit";
 import type { Ask } from "./engine-gate.ts";
@@ -26,6 +26,8 @@ export interface RunFacts {
   readonly lives: readonly Life[];
   /** when the store was unwell: a checkpoint that it did not take cannot be counted on */
   readonly storeFaults: readonly { readonly atMs: number; readonly untilMs: number }[];
+  /** when engines of these URLs died or hung by the plan */
+  readonly engineEnds: readonly { readonly engine: string; readonly atMs: number; readonly untilMs: number }[];
   /** what the same inputs give on an engine that nothing happens to */
   readonly expected: Rewards;
 }
@@ -38,6 +40,8 @@ export interface Findings {
   /** rewards of rows that are not ok, or other ones than an undisturbed engine gives */
   invented: number;
   withoutReward: number;
+  /** rows that ended as poison since the plan's own deaths of engines met them again and again: nobody can tell them apart */
+  quarantined: number;
   /** requests for a row beyond its first, whatever the reason */
   askedAgain: number;
   /** asked again although the asker could have read its result in a checkpoint */
@@ -59,6 +63,7 @@ export async function checkRun(facts: RunFacts): Promise<Findings> {
     doubled: 0,
     invented: 0,
     withoutReward: 0,
+    quarantined: 0,
     askedAgain: 0,
     checkpointedAskedAgain: 0,
     kills: 0,
@@ -107,8 +112,10 @@ async function checkBatch(
       seen.set(at, (seen.get(at) ?? 0) + 1);
       places.set(name ?? "", { batch, chunk: Number(chunk) });
       if (row.status !== "ok") found.withoutReward += 1;
-      // no fault of the plan is a row's: who dies beside it charges nobody
-      if (row.status === "quarantined") found.broken.push(`${key} row ${at} was quarantined, and kills no engine`);
+      if (row.status === "quarantined") {
+        if (looksPoisonous(facts, name ?? "")) found.quarantined += 1;
+        else found.broken.push(`${key} row ${at} was quarantined, and kills no engine`);
+      }
       const wanted = expected?.get(at);
       const isRight = row.status === "ok" ? isSame(row.reward, wanted) : row.reward === null;
       if (isRight) continue;
@@ -124,6 +131,21 @@ async function checkBatch(
   found.doubled += [...seen.values()].filter((count) => count > 1).length;
 }
 
+/** No row of a run kills engines. Two engines that ended under a row, or six workers, are all that a killer would show. */
+function looksPoisonous({ asks, engineEnds, lives }: RunFacts, name: string): boolean {
+  const own = asks.filter(({ row }) => row === name);
+  const met = (ask: Ask, fromMs: number, untilMs: number): boolean =>
+    ask.at <= untilMs && (ask.endedAt ?? Number.POSITIVE_INFINITY) >= fromMs;
+  const engines = engineEnds.filter(({ engine, atMs, untilMs }) =>
+    own.some((ask) => ask.engine === engine && met(ask, atMs, untilMs)),
+  );
+  const kills = lives.filter(
+    ({ name: life, end, endedAt }) =>
+      end === "SIGKILL" && endedAt !== null && own.some((ask) => ask.by === life && met(ask, endedAt, endedAt)),
+  );
+  return engines.length >= 2 || kills.length >= 6;
+}
+
 /** Two ways of reading may differ in the last bits. */
 function isSame(reward: number | null, wanted: number | null | undefined): boolean {
   return reward !== null && wanted !== null && wanted !== undefined && Math.abs(reward - wanted) < 1e-6;
@@ -132,7 +154,10 @@ function isSame(reward: number | null, wanted: number | null | undefined): boole
 /** Clocks of the store and of the gates are one; a put that is under way is not there yet. */
 const settleMs = 500;
 
-/** Whoever reads a chunk's lines lists its checkpoints behind that: what stood there before must not be asked again. */
+/**
+ * Whoever reads a chunk's lines lists its checkpoints then: what stood there before must not be asked again, but for what
+ * an engine did to a lone row, which is saved only so that it is no death.
+ */
 function checkCheckpoints(facts: RunFacts, places: ReadonlyMap<string, Place>, found: Findings): void {
   const putAt = new Map<string, number>();
   for (const { action, key, status, at } of facts.log)
@@ -145,12 +170,14 @@ function checkCheckpoints(facts: RunFacts, places: ReadonlyMap<string, Place>, f
     const at = putAt.get(key);
     if (file?.kind !== "rows" || names === undefined || at === undefined) continue;
     for (const line of gunzipSync(bytes).toString().trimEnd().split("\n").slice(1)) {
-      const name = names.get((JSON.parse(line) as { row_index: number }).row_index) ?? "";
+      const { row_index, status } = JSON.parse(line) as { row_index: number; status: Status };
+      if (isEngineSide(status)) continue;
+      const name = names.get(row_index) ?? "";
       savedAt.set(name, Math.min(at, savedAt.get(name) ?? Number.POSITIVE_INFINITY));
     }
   }
   const reads = groupBy(
-    facts.log.filter(({ action, key }) => action === "GetObject" && key.includes("/rows/")),
+    facts.log.filter(({ action, key }) => action === "GetObject" && key.includes("/rows/")).filter(isFirstTry()),
     ({ by, key }) => `${by} ${key}`,
   );
   for (const { row, by, at } of facts.asks) {
@@ -165,6 +192,17 @@ function checkCheckpoints(facts: RunFacts, places: ReadonlyMap<string, Place>, f
         found.broken.push(`${row} was asked by ${by} ${at - saved} ms after a checkpoint held it`);
     }
   }
+}
+
+/** Leaves repeated tries out: the list beside them may be older than the try that the store answered. */
+function isFirstTry(): (entry: S3LogEntry) => boolean {
+  const failed = new Set<string>();
+  return ({ by, key, status }) => {
+    const one = `${by} ${key}`;
+    const isFirst = !failed.delete(one);
+    if (status !== 200) failed.add(one);
+    return isFirst;
+  };
 }
 
 /** A checkpoint is put when so many rows of a chunk wait. */

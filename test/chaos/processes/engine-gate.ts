@@ -8,6 +8,10 @@ export interface Ask {
   /** the life of a worker that asked */
   readonly by: string;
   readonly at: number;
+  /** URL of the engine behind the gate */
+  readonly engine: string;
+  /** when the asker had its answer, or was left without one; null = not yet */
+  endedAt: number | null;
 }
 
 export interface EngineGate {
@@ -51,7 +55,13 @@ export async function startEngineGate(
         return void answer.writeHead(429, { "content-type": "application/json" }).end('{"error":{"message":"busy"}}');
       }
       row = near.url === "/v1/chat/completions" ? rowOf(body.toString()) : null;
-      if (row !== null) onAsk({ row, by: by(), at: Date.now() });
+      if (row !== null) {
+        const ask: Ask = { row, by: by(), at: Date.now(), engine: engine(), endedAt: null };
+        answer.once("close", () => {
+          ask.endedAt = Date.now();
+        });
+        onAsk(ask);
+      }
     }
     const far = httpRequest(new URL(near.url ?? "/", engine()), {
       method: near.method ?? "GET",

@@ -14,6 +14,8 @@ export type ChaosRun = {
   /** what this machine could not do, and why */
   readonly notInjected: { readonly [name: string]: string };
   readonly held: boolean;
+  /** of a run that broke a promise: what it was and what became of it, written by hand */
+  readonly note?: string;
 } & Partial<Omit<Findings, "broken">>;
 
 const file = fileURLToPath(new URL("../last-run.json", import.meta.url));

@@ -1,6 +1,6 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { controlPrefix, retryKey, retryName } from "@assay/core";
 import { checkExport } from "./check-export.ts";
@@ -75,6 +75,9 @@ const broken: string[] = [];
 const notMade: string[] = [];
 const counts = new Map<FaultName, number>();
 const storeFaults: { atMs: number; untilMs: number }[] = [];
+const engineEnds: { engine: string; atMs: number; untilMs: number }[] = [];
+/** What ends an engine, or is as good as that to who waits for it. */
+const ends: readonly FaultName[] = ["engine: hangs", "engine: its core dies", "engine: gone, and started again"];
 let findings: Findings | null = null;
 try {
   batches.push(await submit(0, firstRecords));
@@ -124,12 +127,14 @@ async function runFault(fault: PlannedFault): Promise<void> {
   const { name, atMs, untilMs, worker, engine } = fault;
   const { part } = kindOf(name);
   const where = part === "worker" || part === "link" ? ` (w${worker})` : part === "engine" ? ` (engine ${engine})` : "";
+  const url = rig.engines[engine]?.url ?? "";
   tell(`${name}${where}${untilMs > atMs ? `, ${((untilMs - atMs) / 1_000).toFixed(0)} s` : ""}`);
   try {
     const heal = await injectFault(rig, fault);
     counts.set(name, (counts.get(name) ?? 0) + 1);
     await sleep(startedAt + untilMs - Date.now());
     await heal();
+    if (ends.includes(name)) engineEnds.push({ engine: url, atMs: startedAt + atMs, untilMs: Date.now() });
     if (part === "store" || name.includes("disk") || name.includes("store"))
       storeFaults.push({ atMs: startedAt + atMs, untilMs: Date.now() });
   } catch (error) {
@@ -194,7 +199,8 @@ async function check(): Promise<Findings> {
   const families = await readFamilies(run, stored, log, rig.asks);
   const expected = await undisturbedRewards(folder, rig.env, batches, settings);
   const { deeds } = rig.people;
-  const found = await checkRun({ ...families, objects: stored, log, lives: rig.crew.lives, storeFaults, expected });
+  const { lives } = rig.crew;
+  const found = await checkRun({ ...families, objects: stored, log, lives, storeFaults, engineEnds, expected });
   found.broken.push(
     ...checkPeople({ batches: families.batches.keys(), objects: stored, deeds, asks: families.asks, log, storeFaults }),
   );
@@ -205,7 +211,18 @@ async function check(): Promise<Findings> {
     if (code !== 0) found.broken.push(`export of ${name} ends with ${code}: ${text}`);
     else found.broken.push(...(await checkExport(file, name, rows.length, expected)));
   }
+  if (found.broken.length > 0 || broken.length > 0) await keepStore(stored);
   return found;
+}
+
+/** A store of the test kit is gone with the process. */
+async function keepStore(stored: ReadonlyMap<string, { readonly bytes: Uint8Array }>): Promise<void> {
+  for (const [key, { bytes }] of stored) {
+    const file = join(folder, "store", key);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, bytes);
+  }
+  await writeFile(join(folder, "asks.json"), JSON.stringify({ asks: rig.asks, lives: rig.crew.lives, engineEnds }));
 }
 
 /** The batches and their retries. */
@@ -235,6 +252,7 @@ function report(found: Findings | null): void {
     console.log(`faults ${injected}, processes killed ${found.kills}, rows ${found.rows}`);
     console.log(`rows lost ${found.lost}, rows doubled ${found.doubled}, rewards invented ${found.invented}`);
     console.log(`rows without a reward, told by their status: ${found.withoutReward}`);
+    console.log(`quarantined, since engines of the plan ended under them twice: ${found.quarantined}`);
     console.log(`largest waste of one kill: ${found.largestWaste} rows, bound ${found.boundThere}`);
     console.log(
       `asked again for any reason ${found.askedAgain}, although a checkpoint held them ${found.checkpointedAskedAgain}`,
