@@ -13,8 +13,9 @@ export interface LoadedChunk {
 
 /**
  * All that is read of a chunk before it is begun, or why it is not to be: its shard exists, or its batch may not run. No
- * read waits for another, so that a store far away costs one way there and back. Rows that are broken are no fault of a
- * chunk that is not to be begun. Rejects as the store does, and with E_BROKEN.
+ * read waits for another, so that a store far away costs one way there and back; but of a batch that is known to be
+ * stopped nothing is read before its control log says otherwise. Rows that are broken are no fault of a chunk that is not
+ * to be begun. Rejects as the store does, and with E_BROKEN.
  */
 export async function loadChunk(
   store: ObjectStore,
@@ -22,19 +23,31 @@ export async function loadChunk(
   chunk: number,
 ): Promise<LoadedChunk | "exists" | "not-runnable"> {
   const { file, pin } = context;
-  const [shard, control, rows, partial] = await Promise.allSettled([
-    store.head(shardKey(file.batch, chunk)),
-    readControl(store, file.batch),
+  const stopped = isRunnable(context.control.state) ? null : await whyNotBegun(store, context, chunk);
+  if (stopped !== null) return stopped;
+  const [refusal, rows, partial] = await Promise.allSettled([
+    whyNotBegun(store, context, chunk),
     readRows(store, file, chunk),
     fetchPartial(store, file.batch, chunk),
   ]);
+  const why = found(refusal);
+  if (why !== null) return why;
+  const lines = found(rows);
+  return { lines, saved: readPartial(found(partial), file, pin, lines) };
+}
+
+async function whyNotBegun(
+  store: ObjectStore,
+  context: BatchContext,
+  chunk: number,
+): Promise<"exists" | "not-runnable" | null> {
+  const { batch } = context.file;
+  const [shard, control] = await Promise.allSettled([store.head(shardKey(batch, chunk)), readControl(store, batch)]);
   if (found(shard) !== null) return "exists";
   const now = found(control);
   // of several looks at once the earlier may come back later
   if (now.n >= context.control.n) context.control = now;
-  if (!isRunnable(context.control.state)) return "not-runnable";
-  const lines = found(rows);
-  return { lines, saved: readPartial(found(partial), file, pin, lines) };
+  return isRunnable(context.control.state) ? null : "not-runnable";
 }
 
 function found<T>(settled: PromiseSettledResult<T>): T {

@@ -245,6 +245,25 @@ describe("score-chunk: a store that is away, and the end", () => {
     expect(pool.log).toEqual([]);
   });
 
+  test("of a batch that is known to be stopped no rows are read before its control log says otherwise", async () => {
+    const control = { state: "paused", weight: 1, accept_failures: false, n: 1, last: null } as const;
+    const read: string[] = [];
+    const befalls = ({ key }: StoreOperation): Befalls => {
+      if (key.includes("/rows/")) read.push(key);
+      return null;
+    };
+    const { run, memory, file } = await open({
+      before: (store, { batch }) => appendControl(store, batch, { state: "paused" }, author),
+      context: { control },
+      befalls,
+    });
+    expect(await run()).toEqual({ kind: "not-runnable" });
+    expect(read).toEqual([]);
+    await appendControl(memory, file.batch, { state: "running" }, { ...author, id: "b" });
+    expect((await run()).kind).toBe("committed");
+    expect(read).toHaveLength(1);
+  });
+
   test("rows that are not the plan's are E_BROKEN and nothing is asked", async () => {
     const { run, pool } = await open({
       text: records(40),
