@@ -10,8 +10,8 @@ import { type EngineUnderTest, maxModelLen, model } from "./engine-under-test.ts
  * is wrong.
  */
 
-// fast, but slow enough that a row in flight can be seen
-const options: SimulatorOptions = { model, maxModelLen, reasoningTokens: 7, tokensPerSecond: 2_000 };
+// fast, but slow enough that rows in flight can be seen on a machine that does much else
+const options: SimulatorOptions = { model, maxModelLen, reasoningTokens: 7, tokensPerSecond: 300 };
 const apiKey = "not-a-secret";
 
 const agent = new Agent(engineAgentOptions());
