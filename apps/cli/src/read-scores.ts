@@ -1,9 +1,10 @@
 import { constants } from "node:buffer";
 import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { AssayError, isAssayError, visibleText } from "@assay/core";
+import { AssayError, visibleText } from "@assay/core";
 import { readJsonl } from "@assay/datasets";
 import { exportedRows, type ScoreRecord } from "@assay/evaluation";
+import { inputError } from "./input-error.ts";
 import { missingOf, type Scored } from "./read-scored.ts";
 
 /**
@@ -35,10 +36,7 @@ async function readBytes(path: string): Promise<Uint8Array> {
     const got = found.isDirectory() ? "a folder" : "a device or socket";
     throw new AssayError("E_INPUT_UNREADABLE", "this is no file of scores", { where: path, got });
   } catch (cause) {
-    if (isAssayError(cause)) throw cause;
-    const got = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    const code = got === "ENOENT" ? "E_INPUT_MISSING" : got === "EACCES" ? "E_DENIED" : "E_INPUT_UNREADABLE";
-    throw new AssayError(code, "this file cannot be read", { where: path, got, cause });
+    throw inputError(cause, path);
   }
 }
 

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { type AssayError, isAssayError, renderError } from "@assay/core";
-import type { InputSource } from "@assay/scoring";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { readProfile } from "../src/choose-profile.ts";
@@ -12,6 +11,7 @@ import { findLocalInputs } from "../src/find-local-inputs.ts";
 import { readEngineKey } from "../src/open-engines.ts";
 import { openInputs } from "../src/open-inputs.ts";
 import { readRecipe } from "../src/read-recipe.ts";
+import { put, textOf } from "./input-files.ts";
 
 const run = promisify(execFile);
 const seed = 20_261_127;
@@ -21,19 +21,6 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "assay-names-"));
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
-
-async function put(name: string, text = name): Promise<string> {
-  const path = join(folder, name);
-  await mkdir(join(path, ".."), { recursive: true });
-  await writeFile(path, text);
-  return path;
-}
-
-async function text(source: InputSource | undefined): Promise<string> {
-  const parts: Uint8Array[] = [];
-  for await (const part of (await source?.open()) ?? []) parts.push(part);
-  return Buffer.concat(parts).toString();
-}
 
 async function refusal(...inputs: string[]): Promise<AssayError> {
   const error = await openInputs(inputs).catch((thrown: unknown) => thrown);
@@ -84,7 +71,7 @@ test(`a name is a name, whatever characters it has: by itself, in a folder, by i
       for (const path of paths) {
         const { sources } = await openInputs([path]);
         expect(sources.map(({ input }) => input)).toEqual([basename(path)]);
-        expect(await text(sources[0])).toBe(path);
+        expect(await textOf(sources[0])).toBe(path);
         expect(sources[0]?.where).not.toMatch(control);
         expect(sources[0]?.where).not.toContain("\n");
       }
@@ -109,8 +96,8 @@ test.each([
 });
 
 test("a pattern is looked for where people stand, whatever that place is called", async () => {
-  await put("[x]*?/a.jsonl");
-  await put("x/b.jsonl");
+  await put(folder, "[x]*?/a.jsonl");
+  await put(folder, "x/b.jsonl");
   const before = process.cwd();
   process.chdir(join(folder, "[x]*?"));
   try {
@@ -127,7 +114,7 @@ describe("what is no file", () => {
   });
 
   test("a link that leads nowhere, or in a circle, is an error where it would be read", async () => {
-    await put("d/a.jsonl");
+    await put(folder, "d/a.jsonl");
     await symlink("nowhere", join(folder, "d/notes.txt"));
     await symlink("circle.txt", join(folder, "d/circle.txt"));
     expect((await openInputs([join(folder, "d")])).sources).toHaveLength(1);
@@ -142,7 +129,7 @@ describe("what is no file", () => {
   });
 
   test("folders in a circle of links are walked once", async () => {
-    await put("d/e/a.jsonl");
+    await put(folder, "d/e/a.jsonl");
     await symlink("..", join(folder, "d/e/up"));
     await symlink(".", join(folder, "d/here"));
     expect((await openInputs([join(folder, "d")])).sources.map(({ input }) => input)).toEqual(["a.jsonl"]);
@@ -166,7 +153,7 @@ describe("what is no file", () => {
   });
 
   test("a folder whose name ends like a file's is a folder", async () => {
-    await put("d.jsonl/a.jsonl");
+    await put(folder, "d.jsonl/a.jsonl");
     expect((await openInputs([join(folder, "d.jsonl")])).sources.map(({ input }) => input)).toEqual(["a.jsonl"]);
     expect(await refusal(join(folder, "*.jsonl"))).toMatchObject({ code: "E_INPUT_MISSING" });
   });
@@ -183,13 +170,13 @@ describe("what is no file", () => {
 
   const onLinux = process.platform === "linux" ? test : test.skip;
   onLinux("bytes that are no UTF-8 are no name that can be opened, and say so", async () => {
-    await put("a.jsonl");
+    await put(folder, "a.jsonl");
     await writeFile(Buffer.concat([Buffer.from(`${folder}/b`), Buffer.from([0xff]), Buffer.from(".jsonl")]), "x");
     expect(await refusal(folder)).toMatchObject({
       code: "E_INPUT_UNREADABLE",
       message: expect.stringMatching(/UTF-8/),
     });
-    await put("c\ufffd.jsonl");
+    await put(folder, "c\ufffd.jsonl");
     expect((await openInputs([join(folder, "c*.jsonl")])).sources).toHaveLength(1);
   });
 });
@@ -197,8 +184,8 @@ describe("what is no file", () => {
 // root may look everywhere
 const asUser = process.getuid?.() === 0 ? test.skip : test;
 asUser("a folder that may not be entered matters only where a pattern leads", async () => {
-  await put("a.jsonl");
-  await put("locked/b.jsonl");
+  await put(folder, "a.jsonl");
+  await put(folder, "locked/b.jsonl");
   await chmod(join(folder, "locked"), 0);
   try {
     expect((await openInputs([join(folder, "*.jsonl")])).sources).toHaveLength(1);

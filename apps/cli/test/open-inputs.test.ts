@@ -5,28 +5,15 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { isAssayError } from "@assay/core";
-import type { InputSource } from "@assay/scoring";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { openInputs } from "../src/open-inputs.ts";
+import { put, textOf } from "./input-files.ts";
 
 let folder = "";
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "assay-inputs-"));
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
-
-async function put(name: string, text = name): Promise<string> {
-  const path = join(folder, name);
-  await mkdir(join(path, ".."), { recursive: true });
-  await writeFile(path, text);
-  return path;
-}
-
-async function text(source: InputSource | undefined): Promise<string> {
-  const parts: Uint8Array[] = [];
-  for await (const part of (await source?.open()) ?? []) parts.push(part);
-  return Buffer.concat(parts).toString();
-}
 
 async function labels(...inputs: string[]): Promise<string[]> {
   const opened = await openInputs(inputs);
@@ -42,23 +29,23 @@ async function refusal(...inputs: string[]): Promise<string> {
 
 describe("inputs", () => {
   test("a file, whatever its name, by its base name; and it is read twice alike", async () => {
-    const path = await put("data/rollouts.v2.txt", "twice");
+    const path = await put(folder, "data/rollouts.v2.txt", "twice");
     const opened = await openInputs([path]);
     expect(opened.sources.map(({ input }) => input)).toEqual(["rollouts.v2.txt"]);
-    expect([await text(opened.sources[0]), await text(opened.sources[0])]).toEqual(["twice", "twice"]);
+    expect([await textOf(opened.sources[0]), await textOf(opened.sources[0])]).toEqual(["twice", "twice"]);
     expect(opened.readable).toBe("rollouts.v2.txt");
-    expect((await openInputs([await put("x/steps.jsonl.gz")])).readable).toBe("steps");
+    expect((await openInputs([await put(folder, "x/steps.jsonl.gz")])).readable).toBe("steps");
   });
 
   test("a folder for its JSON Lines in natural order, hidden files left out", async () => {
     for (const name of ["b/2.jsonl", "b/10.jsonl", "a.JSONL.GZ", "notes.md", "._a.jsonl", ".cache/x.jsonl"])
-      await put(name);
+      await put(folder, name);
     expect(await labels(folder)).toEqual(["a.JSONL.GZ", "b/2.jsonl", "b/10.jsonl"]);
     expect((await openInputs([join(folder, "b")])).readable).toBe("b");
   });
 
   test("a folder without JSON Lines for its Parquet, read by ranges", async () => {
-    for (const name of ["b.parquet", "a.parquet", "card.csv", "info.json"]) await put(name);
+    for (const name of ["b.parquet", "a.parquet", "card.csv", "info.json"]) await put(folder, name);
     const opened = await openInputs([folder]);
     expect(opened.sources.map(({ input }) => input)).toEqual(["a.parquet", "b.parquet"]);
     const ranges = await opened.sources[0]?.ranges();
@@ -73,27 +60,27 @@ describe("inputs", () => {
   });
 
   test("a folder of links to files, as caches of data sets are", async () => {
-    await put("blobs/abc", "linked");
+    await put(folder, "blobs/abc", "linked");
     await mkdir(join(folder, "snapshot"));
     await symlink("../blobs/abc", join(folder, "snapshot/train.jsonl"));
     await symlink("../snapshot", join(folder, "snapshot/loop"));
     await symlink("nowhere", join(folder, "snapshot/notes.txt"));
     const opened = await openInputs([join(folder, "snapshot")]);
     expect(opened.sources.map(({ input }) => input)).toEqual(["train.jsonl"]);
-    expect(await text(opened.sources[0])).toBe("linked");
+    expect(await textOf(opened.sources[0])).toBe("linked");
   });
 
   test("globs, relative ones, too; a real name with their characters is that file", async () => {
     for (const name of ["run-1/a.jsonl", "run-2/a.jsonl", "run-2/b.jsonl", "other/a.jsonl", "run-3/a.txt"])
-      await put(name);
+      await put(folder, name);
     expect(await labels(join(folder, "run-*/*.jsonl"))).toEqual(["run-1/a.jsonl", "run-2/a.jsonl", "run-2/b.jsonl"]);
     expect(await labels(join(folder, "**/a.jsonl"))).toEqual(["other/a.jsonl", "run-1/a.jsonl", "run-2/a.jsonl"]);
     expect(await labels(join(folder, "run-[23]/*"))).toEqual(["run-2/a.jsonl", "run-2/b.jsonl", "run-3/a.txt"]);
-    expect(await labels(await put("odd[1].jsonl"))).toEqual(["odd[1].jsonl"]);
+    expect(await labels(await put(folder, "odd[1].jsonl"))).toEqual(["odd[1].jsonl"]);
   });
 
   test("several arguments are one input in natural order, below what they have in common", async () => {
-    const paths = [await put("b/10.jsonl"), await put("b/9.jsonl"), await put("a/1.jsonl")];
+    const paths = [await put(folder, "b/10.jsonl"), await put(folder, "b/9.jsonl"), await put(folder, "a/1.jsonl")];
     expect(await labels(...paths)).toEqual(["a/1.jsonl", "b/9.jsonl", "b/10.jsonl"]);
     expect(await labels(...paths.toReversed())).toEqual(await labels(...paths));
   });
@@ -102,16 +89,16 @@ describe("inputs", () => {
     const stdin = Readable.from([Buffer.from('{"a":1}\n'), Buffer.from('{"a":2}\n')]);
     const opened = await openInputs(["-"], { stdin });
     expect(opened).toMatchObject({ readable: "stdin", sources: [{ input: "stdin", where: "stdin" }] });
-    for (let i = 0; i < 2; i += 1) expect(await text(opened.sources[0])).toBe('{"a":1}\n{"a":2}\n');
+    for (let i = 0; i < 2; i += 1) expect(await textOf(opened.sources[0])).toBe('{"a":1}\n{"a":2}\n');
     await opened.close();
-    await expect(text(opened.sources[0])).rejects.toMatchObject({ code: "E_INPUT_MISSING" });
+    await expect(textOf(opened.sources[0])).rejects.toMatchObject({ code: "E_INPUT_MISSING" });
   });
 
   test("a pipe with a name is spooled like stdin", async () => {
     const pipe = join(folder, "pipe");
     await promisify(execFile)("mkfifo", [pipe]);
     const [opened] = await Promise.all([openInputs([pipe]), writeFile(pipe, "once")]);
-    for (let i = 0; i < 2; i += 1) expect(await text(opened.sources[0])).toBe("once");
+    for (let i = 0; i < 2; i += 1) expect(await textOf(opened.sources[0])).toBe("once");
     await opened.close();
   });
 
@@ -130,18 +117,18 @@ describe("inputs", () => {
     const missing = join(folder, "nope.jsonl");
     expect(await refusal(missing)).toBe(`E_INPUT_MISSING ${missing}`);
     expect(await refusal(join(folder, "*.jsonl"))).toBe(`E_INPUT_MISSING ${join(folder, "*.jsonl")}`);
-    await put("empty/readme.txt");
+    await put(folder, "empty/readme.txt");
     expect(await refusal(join(folder, "empty"))).toBe(`E_INPUT_MISSING ${join(folder, "empty")}`);
-    expect(await refusal(await put("a.jsonl"), missing)).toBe(`E_INPUT_MISSING ${missing}`);
+    expect(await refusal(await put(folder, "a.jsonl"), missing)).toBe(`E_INPUT_MISSING ${missing}`);
   });
 
   test("a file that vanishes or may not be read between the passes says so", async () => {
-    const opened = await openInputs([await put("a.jsonl")]);
+    const opened = await openInputs([await put(folder, "a.jsonl")]);
     await rm(join(folder, "a.jsonl"));
-    await expect(text(opened.sources[0])).rejects.toMatchObject({ code: "E_INPUT_MISSING" });
+    await expect(textOf(opened.sources[0])).rejects.toMatchObject({ code: "E_INPUT_MISSING" });
     if (process.getuid?.() === 0) return;
-    const path = await put("b.jsonl");
+    const path = await put(folder, "b.jsonl");
     await chmod(path, 0);
-    await expect(text((await openInputs([path])).sources[0])).rejects.toMatchObject({ code: "E_DENIED" });
+    await expect(textOf((await openInputs([path])).sources[0])).rejects.toMatchObject({ code: "E_DENIED" });
   });
 });

@@ -12,20 +12,10 @@ import { genrmPrinciple } from "../src/profiles/genrm-principle.ts";
 import { scalarPrinciple } from "../src/profiles/scalar-principle.ts";
 import { setProfile } from "../src/set-profile.ts";
 import { jobId } from "../src/store-keys.ts";
+import { settings } from "./pin-identity.ts";
 
 const seed = 20_261_125;
 const chunks = ["a".repeat(64), "b".repeat(64)];
-const settings: BatchSettings = {
-  model: "judge",
-  revision: null,
-  profile: genrmPrinciple,
-  strip: "auto",
-  specials: "neutralise",
-  samples: 1,
-  seed: null,
-  columns: [],
-  reuse: [],
-};
 const file: BatchFile = {
   ...settings,
   batch: "demo-0123456789abcdef",

@@ -11,9 +11,9 @@ const mostValues = 2 ** 27;
 
 /**
  * Looks at the pages of one column chunk before the Parquet library reads them: sizes, counts and, where there is one,
- * checksum of every page header, and how many values the runs of its levels and indices claim. The library believes these numbers, and a damaged one
- * keeps it busy for ever or makes it ask for more memory than there is. Values are not looked at. Costs each page a
- * second unpacking. Throws with words of ours.
+ * checksum of every page header, and how many values the runs of its levels and indices claim. The library believes
+ * these numbers, and a damaged one keeps it busy for ever or makes it ask for more memory than there is. Values are not
+ * looked at. Costs each page a second unpacking. Throws with words of ours.
  */
 export function checkPages(
   bytes: Uint8Array,

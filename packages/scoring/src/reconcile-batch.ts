@@ -13,9 +13,9 @@ export const windowChunks = 5_000;
 /**
  * The one function behind submit, resume and "Redis was wiped": plan minus shards = jobs to have. Adds the jobs of
  * missing chunks that are in no list of the queue, in the batch's own order, a job in limbo being removed first
- * (protocol V5), and chunks that nobody has begun first. Idempotent; anybody may run it at any time, several at once included. Adds nothing for a batch that is
- * paused or ended. Returns the number of missing chunks, 0 when the batch is ready to be finalized. `nothingWaits`: of
- * its jobs the queue has none but those in somebody's hands.
+ * (protocol V5), and chunks that nobody has begun first. Idempotent; anybody may run it at any time, several at once
+ * included. Adds nothing for a batch that is paused or ended. Returns the number of missing chunks, 0 when the batch is
+ * ready to be finalized. `nothingWaits`: of its jobs the queue has none but those in somebody's hands.
  */
 export async function reconcileBatch(
   store: ObjectStore,

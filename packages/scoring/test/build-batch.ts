@@ -17,7 +17,7 @@ import { createBatchReading } from "../src/batch-reading.ts";
 import { type PlannedBatch, planBatch, type SubmitSettings, stageBatch } from "../src/submit-batch.ts";
 import type { InputSource } from "../src/walk-inputs.ts";
 import { createFailureWatch } from "../src/watch-failures.ts";
-import { ids } from "./scripted-pool.ts";
+import { ids } from "./scripted-answer.ts";
 
 export const never: AbortSignal = new AbortController().signal;
 export const model = "judge";

@@ -5,7 +5,8 @@ import fc from "fast-check";
 import { scoreRow } from "../src/score-row.ts";
 import { contextOf, never, profile, record, submit } from "./build-batch.ts";
 import { immediateClock, until } from "./immediate-clock.ts";
-import { type Ask, ids, type Say, scriptedPool, yesOf } from "./scripted-pool.ts";
+import { ids, yesOf } from "./scripted-answer.ts";
+import { type Ask, type Say, scriptedPool } from "./scripted-pool.ts";
 
 const line: ResponseLine = {
   row_index: 7,

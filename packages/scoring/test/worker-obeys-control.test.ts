@@ -1,21 +1,17 @@
 import { successKey } from "@assay/core";
 import { decodeShard } from "@assay/datasets";
 import { memoryStore } from "@assay/testkit";
-import { beforeEach, describe, expect, jest, test } from "@jest/globals";
+import { beforeEach, describe, expect, test } from "@jest/globals";
 import { appendControl, readControl } from "../src/control-log.ts";
 import { readShards } from "../src/finalize-batch.ts";
 import { readLedger } from "../src/read-ledger.ts";
 import { probing, records, submit } from "./build-batch.ts";
 import { turns, until } from "./immediate-clock.ts";
-import { refuseUnhandled } from "./refuse-unhandled.ts";
 import { startWorker } from "./start-worker.ts";
 import { wipeableQueue } from "./wipeable-queue.ts";
-import { author, code, resume, row, saying, shards, verify } from "./worker-world.ts";
+import { author, code, resume, row, saying, shards, testWorkers, verify } from "./worker-world.ts";
 
-// turns of the event loop are slow where other tests have the cores; less than the 30 s after which a worker looks at
-// its control log again by itself, which would hide a nudge that was not heard
-jest.setTimeout(25_000);
-refuseUnhandled();
+testWorkers();
 
 let store: ReturnType<typeof memoryStore>;
 let queue: ReturnType<typeof wipeableQueue>;

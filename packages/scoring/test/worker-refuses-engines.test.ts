@@ -1,20 +1,16 @@
 import { AssayError, pinKey } from "@assay/core";
 import { memoryStore } from "@assay/testkit";
-import { beforeEach, describe, expect, jest, test } from "@jest/globals";
+import { beforeEach, describe, expect, test } from "@jest/globals";
 import type { ProbeEngines } from "../src/batch-context.ts";
 import { pinBatch } from "../src/pin-batch.ts";
 import { pin, probing, records, submit } from "./build-batch.ts";
 import { until } from "./immediate-clock.ts";
-import { refuseUnhandled } from "./refuse-unhandled.ts";
 import { scriptedPool } from "./scripted-pool.ts";
 import { startWorker } from "./start-worker.ts";
 import { wipeableQueue } from "./wipeable-queue.ts";
-import { code, verify } from "./worker-world.ts";
+import { code, testWorkers, verify } from "./worker-world.ts";
 
-// turns of the event loop are slow where other tests have the cores; less than the 30 s after which a worker looks at
-// its control log again by itself, which would hide a nudge that was not heard
-jest.setTimeout(25_000);
-refuseUnhandled();
+testWorkers();
 
 let store: ReturnType<typeof memoryStore>;
 let queue: ReturnType<typeof wipeableQueue>;

@@ -1,18 +1,14 @@
 import { AssayError, shardKey } from "@assay/core";
 import { manualClock, memoryStore } from "@assay/testkit";
-import { beforeEach, describe, expect, jest, test } from "@jest/globals";
+import { beforeEach, describe, expect, test } from "@jest/globals";
 import { records, submit } from "./build-batch.ts";
 import { faultyStore } from "./faulty-store.ts";
 import { turns, until } from "./immediate-clock.ts";
-import { refuseUnhandled } from "./refuse-unhandled.ts";
 import { startWorker } from "./start-worker.ts";
 import { wipeableQueue } from "./wipeable-queue.ts";
-import { code, row, saying, shards, verify } from "./worker-world.ts";
+import { code, row, saying, shards, testWorkers, verify } from "./worker-world.ts";
 
-// turns of the event loop are slow where other tests have the cores; less than the 30 s after which a worker looks at
-// its control log again by itself, which would hide a nudge that was not heard
-jest.setTimeout(25_000);
-const { unhandled } = refuseUnhandled();
+const { unhandled } = testWorkers();
 
 let store: ReturnType<typeof memoryStore>;
 let queue: ReturnType<typeof wipeableQueue>;

@@ -3,11 +3,21 @@ import { decodeShard } from "@assay/datasets";
 import type { JobQueue } from "@assay/queue";
 import type { ObjectStore } from "@assay/store";
 import type { memoryStore } from "@assay/testkit";
+import { jest } from "@jest/globals";
 import { appendControl } from "../src/control-log.ts";
 import { reconcileBatch } from "../src/reconcile-batch.ts";
 import { verifyBatch } from "../src/verify-batch.ts";
+import { refuseUnhandled } from "./refuse-unhandled.ts";
 import { type Ask, type Say, scriptedPool } from "./scripted-pool.ts";
 import type { TestWorker } from "./start-worker.ts";
+
+/** Once in each test file of the worker. */
+export function testWorkers(): ReturnType<typeof refuseUnhandled> {
+  // turns of the event loop are slow where other tests have the cores; less than the 30 s after which a worker looks at
+  // its control log again by itself, which would hide a nudge that was not heard
+  jest.setTimeout(25_000);
+  return refuseUnhandled();
+}
 
 type Memory = ReturnType<typeof memoryStore>;
 
