@@ -51,6 +51,11 @@ describe("rows ahead", () => {
     await turn();
     expect(eight()).toBe(true);
     expect(clock.sleepers()).toBe(0);
+    // the second stays the one that is not counted
+    ahead.fetch(8);
+    const again = below(ahead, 8);
+    await turn();
+    expect(again()).toBe(false);
   });
 
   test("what is enough may change and is looked at again when fewer are ahead, and the signal ends the waiting", async () => {
