@@ -8,7 +8,7 @@ import { isatty } from "node:tty";
 import { AssayError, inputStem, type RangeReader, visibleText } from "@assay/core";
 import { type ChosenInput, chooseInputs, globBase, inputKinds, isGlob, pickInputs, readGlob } from "@assay/datasets";
 import type { InputSource } from "@assay/scoring";
-import type { ObjectStore } from "@assay/store";
+import { isKey, type ObjectStore } from "@assay/store";
 import { fileRanges } from "@assay/store/local";
 import { findLocalInputs } from "./find-local-inputs.ts";
 import { inputError } from "./input-error.ts";
@@ -96,9 +96,17 @@ function openBuckets(): BucketOf {
 async function listRemote(input: string, bucketOf: BucketOf): Promise<string[]> {
   const [, bucket = "", key = ""] = /^s3:\/\/([^/]+)\/?(.*)$/is.exec(input) ?? [];
   const store = await bucketOf(bucket);
-  const address = (found: string): string => `s3://${bucket}/${found}`;
-  if (!isGlob(key) && key !== "" && !key.endsWith("/") && (await store.head(key)) !== null) return [address(key)];
+  const address = (found: string): string => {
+    if (isKey(found)) return `s3://${bucket}/${found}`;
+    throw new AssayError("E_INPUT_UNREADABLE", "an object of this name cannot be read", {
+      where: visibleText(`s3://${bucket}/${found}`),
+      expected: "parts of at most 255 bytes, none empty, . or .., without backslash and control character",
+      next: "copy it to another name",
+    });
+  };
   const base = isGlob(key) ? globBase(key) : key.replace(/\/+$/, "");
+  if (base !== "") address(base);
+  if (!isGlob(key) && key !== "" && !key.endsWith("/") && (await store.head(key)) !== null) return [address(key)];
   const below: string[] = [];
   for await (const { key: name } of store.list(base === "" ? "" : `${base}/`)) below.push(name);
   const found = (isGlob(key) ? below.filter(readGlob(key).matches) : pickInputs(below)).map(address);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { isAssayError } from "@assay/core";
+import { startS3Server } from "@assay/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { openInputs } from "../src/open-inputs.ts";
 import { put, textOf } from "./input-files.ts";
@@ -131,4 +132,36 @@ describe("inputs", () => {
     await chmod(path, 0);
     await expect(textOf((await openInputs([path])).sources[0])).rejects.toMatchObject({ code: "E_DENIED" });
   });
+});
+
+test("an object of a bucket whose name is no key is refused with its name, and not taken for a fault of ours", async () => {
+  const server = await startS3Server();
+  const env = { AWS_ENDPOINT_URL: server.url, AWS_ACCESS_KEY_ID: "x", AWS_SECRET_ACCESS_KEY: "x" };
+  const before = Object.fromEntries(Object.keys(env).map((name) => [name, process.env[name]]));
+  Object.assign(process.env, env);
+  try {
+    const put = (key: string): unknown =>
+      server.buckets.get(server.bucket)?.set(key, { bytes: Buffer.from("{}"), etag: '"1"', metadata: {} });
+    put("fine/a.jsonl");
+    put("twice//a.jsonl");
+    put("back/a\\b.jsonl");
+    expect(await labels(`s3://${server.bucket}/fine/`)).toEqual(["a.jsonl"]);
+    const at = `s3://${server.bucket}/`;
+    for (const [input, where] of [
+      ["twice//a.jsonl", "twice//a.jsonl"],
+      ["twice/", "twice//a.jsonl"],
+      ["twice//*.jsonl", "twice/"],
+      ["back/*", "back/a\\b.jsonl"],
+      ["a\u0001.jsonl", "a\\u0001.jsonl"],
+      ["../a.jsonl", "../a.jsonl"],
+      ["/a.jsonl", "/a.jsonl"],
+    ] as const)
+      expect(await refusal(at + input)).toBe(`E_INPUT_UNREADABLE ${at}${where}`);
+  } finally {
+    for (const [name, value] of Object.entries(before)) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+    await server.close();
+  }
 });

@@ -74,11 +74,10 @@ function translateS3Error(root: S3Root, action: string, where: string, cause: un
     const next = "make the bucket, or check its name and region";
     return new AssayError("E_DENIED", "there is no such bucket", { where: root.uri, cause, next });
   }
-  if (status === 301 || status === 307 || status === 308 || /^Region is missing/.test(message)) {
-    const got = status === undefined ? message : `${status} ${name}`;
-    const next = "set AWS_REGION to the bucket's region";
-    return new AssayError("E_DENIED", "the bucket is in another region", { where: root.uri, got, cause, next });
-  }
+  const inRegion = { where: root.uri, cause, next: "set AWS_REGION to the bucket's region" };
+  if (/^Region is missing/.test(message)) return new AssayError("E_DENIED", "no region is set", inRegion);
+  if (status === 301 || status === 307 || status === 308)
+    return new AssayError("E_DENIED", "the bucket is in another region", { ...inRegion, got: `${status} ${name}` });
   if (classifyError(cause) === "denied") {
     const got = status === undefined ? message : `${status} ${name}`;
     return new AssayError("E_DENIED", `${action} is not allowed`, { where, got, cause });

@@ -5,9 +5,14 @@ const maxKeyBytes = 1_024;
 /** The longest name of a file, also in the S3 servers that keep objects as files. */
 const maxPartBytes = 255;
 
+/** Whether a name is a key: a bucket may have objects of other people whose names are none. */
+export function isKey(name: string): boolean {
+  return isFine(name) && !name.split("/").some((part) => part === "" || isUnfit(part));
+}
+
 /** Refuses keys that could leave the root or mean two things: a fault of ours, never of the user's data. */
 export function checkKey(key: string): void {
-  if (!isFine(key) || key.split("/").some((part) => part === "" || isUnfit(part))) refuse(key, "a key");
+  if (!isKey(key)) refuse(key, "a key");
 }
 
 /** A prefix is the beginning of a key, so only its last part may be empty or unfinished. */

@@ -36,7 +36,8 @@ export function s3ClientOptions(options: {
 /** s3://bucket/some/prefix -> its parts; the prefix has no slash at its ends. Throws E_USAGE. */
 export function parseS3Uri(uri: string): { bucket: string; prefix: string } {
   const match = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/i.exec(uri);
-  if (match === null)
+  // control characters cannot stand in the XML of a listing
+  if (match === null || /[\u0000-\u001f\u007f]/.test(uri) || !uri.isWellFormed())
     throw new AssayError("E_USAGE", "not an S3 address", { expected: "s3://bucket/prefix", got: uri });
   return { bucket: match[1] ?? "", prefix: (match[2] ?? "").replace(/^\/+|\/+$/g, "") };
 }

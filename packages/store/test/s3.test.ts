@@ -1,8 +1,9 @@
 import { type ErrorCode, isAssayError } from "@assay/core";
 import type { ObjectStore } from "@assay/store";
 import { type S3Fault, type S3Server, startS3Server, storeContract } from "@assay/testkit";
+import { S3Client } from "@aws-sdk/client-s3";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { parseS3Uri } from "../src/s3.ts";
+import { parseS3Uri, s3ClientOptions, s3Store } from "../src/s3.ts";
 import { s3Over } from "./s3-over.ts";
 
 const text = (bytes: Uint8Array | null): string | null => (bytes === null ? null : new TextDecoder().decode(bytes));
@@ -154,6 +155,18 @@ describe("trouble that stays", () => {
     await server.close();
     const got = await Promise.all(everyCall(store).map(({ run }) => codeOf(run())));
     expect(new Set(got)).toEqual(new Set(["E_STORE_UNAVAILABLE"]));
+  });
+
+  test("no region at all is told as such, before anything is sent", async () => {
+    // what the SDK says where neither AWS_REGION nor a profile names one
+    const region = (): Promise<string> => Promise.reject(new Error("Region is missing"));
+    const client = new S3Client({ ...s3ClientOptions({}), region });
+    const store = s3Store({ client, bucket: "bucket", prefix: "" });
+    await expect(store.get("a")).rejects.toMatchObject({
+      code: "E_DENIED",
+      message: "no region is set",
+      next: "set AWS_REGION to the bucket's region",
+    });
   });
 
   test("a bucket that does not exist is denied, with what to do", async () => {
@@ -336,12 +349,20 @@ test.each([
   expect(parseS3Uri(uri)).toEqual(parts);
 });
 
-test.each(["bucket/prefix", "s3:/bucket", "s3://", "s3:///a", "s3://a", "gs://bucket", "s3://user:pass@bucket/x"])(
-  "%s is not an S3 address",
-  (uri) => {
-    expect(() => parseS3Uri(uri)).toThrow(expect.objectContaining({ code: "E_USAGE" }));
-  },
-);
+test.each([
+  "bucket/prefix",
+  "s3:/bucket",
+  "s3://",
+  "s3:///a",
+  "s3://a",
+  "gs://bucket",
+  "s3://user:pass@bucket/x",
+  "s3://bucket/a\u0001b",
+  "s3://bucket/a\nb",
+  "s3://bucket/\ud800",
+])("%j is not an S3 address", (uri) => {
+  expect(() => parseS3Uri(uri)).toThrow(expect.objectContaining({ code: "E_USAGE" }));
+});
 
 /** Each method on an object that may or may not be there. */
 function everyCall(store: ObjectStore): { name: string; run(): Promise<unknown> }[] {
