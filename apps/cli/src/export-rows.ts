@@ -1,5 +1,5 @@
-import { exportedReward, type Message, type MissingPolicy } from "@assay/core";
-import type { ExportRow } from "@assay/datasets";
+import { exportedReward, type MissingPolicy } from "@assay/core";
+import { type ExportRow, promptText } from "@assay/datasets";
 import type { OpenedExport } from "./open-export.ts";
 
 /** The rows of an export with their texts, where wanted, and with what the policy puts in place of no reward. */
@@ -17,10 +17,4 @@ export async function* exportRows(
       return [{ row, reward, prompt, response: line?.response ?? null }];
     });
   }
-}
-
-/** The text of a single user turn, else the conversation as JSON. */
-function promptText(messages: readonly Message[]): string {
-  const [only] = messages;
-  return messages.length === 1 && only?.role === "user" ? only.content : JSON.stringify(messages);
 }

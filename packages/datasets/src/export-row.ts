@@ -5,7 +5,7 @@ export interface ExportRow {
   readonly row: ResultRow;
   /** what a policy puts in the place of the row's own reward (`export --missing`); finite. Left out = the row's own. */
   readonly reward?: number | null;
-  /** the conversation before the response: the text of a single user turn, else JSON of the messages */
+  /** the conversation before the response, as `promptText` writes it */
   readonly prompt: string | null;
   readonly response: string | null;
 }

@@ -18,6 +18,7 @@ export {
   type PreferencePair,
   pairLine,
 } from "./preference-pairs.ts";
+export { promptText } from "./prompt-text.ts";
 export { type ReadRecord, type RecordBatch, readJsonl } from "./read-jsonl.ts";
 export { type ReadRecords, type ReadSettings, readOwnRecords, recordReader } from "./read-records.ts";
 export { type DataSetFile, type MakeFile, writeDataSet } from "./write-data-set.ts";

@@ -43,8 +43,8 @@ export function recordReader(importer: Importer, { detected, columns, map }: Rea
         refuseOther(importer, importerOf(Object.keys(first.parsed.value), input, where), where);
         toCheck = false;
       }
-      // most inputs need no second look at each record, and a Parquet file named *.csv has no cells of text
-      if (importer === records || (importer === csv && batch.cells !== true)) yield batch;
+      // a Parquet file named *.csv has no cells of text
+      if (importer === csv && batch.cells !== true) yield batch;
       else yield { ...batch, records: batch.records.map((record) => importRecord(record, importer, origin)) };
     }
   };

@@ -1,11 +1,19 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ResultRow, type ResultSample, type RowsLine, resultColumns, type UserColumn } from "@assay/core";
+import {
+  type Message,
+  type ResultRow,
+  type ResultSample,
+  type RowsLine,
+  resultColumns,
+  type UserColumn,
+} from "@assay/core";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { chooseFormat } from "../src/choose-format.ts";
 import { type ExportOptions, type ExportRow, exportFormats } from "../src/export-row.ts";
+import { promptText } from "../src/prompt-text.ts";
 import { writeExport } from "../src/write-export.ts";
 import { duckdb } from "./duckdb.ts";
 import { hostileText } from "./hostile-bytes.ts";
@@ -104,22 +112,37 @@ const typed: readonly UserColumn[] = [
   .concat(["reward", "logprob_yes", "logprob_no", "yes_no_mass", "in_score"].map((name) => ({ name, type: "double" })))
   .concat(["floored", "in_gold"].map((name) => ({ name, type: "boolean" })));
 
+/** Single texts as much as turns, and texts that look like turns. */
+const conversation: fc.Arbitrary<readonly Message[]> = fc.oneof(
+  fc
+    .oneof(hostileText, fc.constantFrom("[", "[]", "[1]", '[{"role":"user","content":"x"}]', "", " [1]", '"x"'))
+    .map((text) => [{ role: "user", content: text.toWellFormed() }]),
+  fc.array(
+    fc.record({
+      role: fc.constantFrom("system", "user", "assistant"),
+      content: hostileText.map((text) => text.toWellFormed()),
+    }),
+    { minLength: 1, maxLength: 4 },
+  ),
+);
+
 /** Rows of records that could be read: with a conversation, a group and a principle, and with what fields they carry. */
 const exportRow: fc.Arbitrary<ExportRow> = fc
   .tuple(
     anyRow.filter(({ carried: _carried, ...row }) => isExact(row)),
-    fc.tuple(hostileText, hostileText, hostileText, fc.string({ unit: "binary" })),
+    conversation,
+    fc.tuple(hostileText, hostileText, fc.string({ unit: "binary" })),
     fc.option(record),
   )
-  .map(([row, texts, fields]) => {
-    const [prompt = "", response = "", principle = "", group = ""] = texts.map((text) => text.toWellFormed());
+  .map(([row, messages, texts, fields]) => {
+    const [response = "", principle = "", group = ""] = texts.map((text) => text.toWellFormed());
     const exact = fields?.filter(([, value]) => value.exact) ?? null;
     const carried = exact === null ? null : JSON.stringify(JSON.parse(textOf(exact)));
-    // a cell that begins with a bracket is a list to CSV, and an empty principle is none
+    // an empty principle is none
     const changed = { ...row, group, principle: `p${principle}`, carried };
     // the order in which a shard holds them
     const fixed = Object.fromEntries(resultColumns.map((name) => [name, changed[name]]));
-    return { row: { ...fixed, columns: row.columns } as ResultRow, prompt: `Q${prompt}`, response };
+    return { row: { ...fixed, columns: row.columns } as ResultRow, prompt: promptText(messages), response };
   });
 
 async function exported(format: ExportOptions["format"], rows: readonly ExportRow[]): Promise<Buffer> {
@@ -151,7 +174,7 @@ function rowOf(line: RowsLine): ExportRow {
     carried: typeof carried === "object" && carried !== null ? JSON.stringify(carried) : carried,
     columns: Object.fromEntries(userColumns.map(({ name }) => [`in_${name}`, cells[`in_${name}`] ?? null])),
   };
-  return { row: row as unknown as ResultRow, prompt: messages[0]?.content ?? null, response };
+  return { row: row as unknown as ResultRow, prompt: promptText(messages), response };
 }
 
 test.each(exportFormats)(

@@ -1,5 +1,6 @@
 import { BadRecord, type UserColumn } from "@assay/core";
 import type { Importer, RawRecord } from "../importer.ts";
+import { readPromptText } from "../prompt-text.ts";
 
 /** Fields of ours that are lists; in a cell they stand as JSON. */
 const lists = ["messages", "prompt", "responses", "principles"] as const;
@@ -19,7 +20,8 @@ export const csv: Importer = {
     for (const ours of lists) {
       const field = map[ours] ?? ours;
       const cell = raw[field];
-      if (typeof cell === "string" && cell.startsWith("[")) record[field] = readList(cell, field, ours === "prompt");
+      if (typeof cell !== "string" || !cell.startsWith("[")) continue;
+      record[field] = ours === "prompt" ? readPromptText(cell) : readList(cell, field);
     }
     for (const column of columns) {
       if (column.type !== "string" && Object.hasOwn(raw, column.name)) record[column.name] = readTyped(raw, column);
@@ -28,12 +30,10 @@ export const csv: Importer = {
   },
 };
 
-function readList(cell: string, field: string, mayBeText: boolean): unknown {
+function readList(cell: string, field: string): unknown {
   try {
     return JSON.parse(cell) as unknown;
   } catch {
-    // a prompt may be a text that begins so
-    if (mayBeText) return cell;
     throw new BadRecord("wrong_type", field);
   }
 }
