@@ -37,6 +37,7 @@ export async function exportDataSet(
       records: file.counts.records,
       rows: seen.rows,
       status: seen.status,
+      missing: options.missing,
       rewardMean: seen.rewards === 0 ? null : seen.sum / seen.rewards,
       yesShare: seen.rewards === 0 ? null : seen.yes / seen.rewards,
       text: options.text,

@@ -41,15 +41,16 @@ export async function planInputs(
 ): Promise<PlannedInputs> {
   if (flags.reuse.length > 0 && store === null)
     throw new AssayError("E_USAGE", "--reuse names batches of a root", { expected: "--root, or ASSAY_ROOT" });
-  const reuse = store === null ? [] : await chooseReuse(store, flags.reuse, chosen.model);
   const format = await chooseInputFormat(inputs.sources, flags);
-  const settings = submitSettings({ ...flags, reuse }, chosen, {
+  const flagged = submitSettings(flags, chosen, {
     readable: inputs.readable,
     software: version,
     createdAt: new Date().toISOString(),
     importer: format.importer,
     recipe: await readRecipe(flags.recipe),
   });
+  const reuse = store === null ? [] : await chooseReuse(store, flags.reuse, flagged.batch);
+  const settings = { ...flagged, batch: { ...flagged.batch, reuse } };
   const { columns, map } = settings.records;
   const readRecords = recordReader(format.importer, { detected: format.detected, columns, map });
   let records = 0;

@@ -199,6 +199,18 @@ describe("a line of an export that was changed", () => {
   });
 });
 
+test("what --missing wrote in the place of no reward is in no figure", async () => {
+  const lines = (missing: number | null): string =>
+    ["Yes", "No", "No", "Yes"]
+      .map((label, i) => ({ ...exported, row_index: i, id: `${i}`, input_line: i + 1, in_label: label }))
+      .map((row, i) => (i % 2 === 1 ? { ...row, status: "no_verdict", reward: missing } : row))
+      .map((row) => `${JSON.stringify(row)}\n`)
+      .join("");
+  const truth = await figures(lines(null));
+  expect(truth[3]).toMatch(/^\{/);
+  for (const missing of [0, -50, 50]) expect(await figures(lines(missing))).toEqual(truth);
+});
+
 test("rows whose labels are none are in no figure, however large their numbers", () => {
   const row = (columns: object) => ({ ...exported, batch: "b", status: "ok" as const, columns: columns as never });
   const rm = rmBenchItems([

@@ -1,4 +1,4 @@
-import type { Status, UserColumn } from "@assay/core";
+import type { MissingPolicy, Status, UserColumn } from "@assay/core";
 
 /** What the card of an exported data set tells. */
 export interface CardFacts {
@@ -10,6 +10,9 @@ export interface CardFacts {
   readonly records: number;
   readonly rows: number;
   readonly status: { readonly [status in Status]?: number };
+  /** what stands as the reward of rows without a verdict */
+  readonly missing: MissingPolicy;
+  /** of rows with a verdict, as the share below */
   readonly rewardMean: number | null;
   /** share of rewards above 0 */
   readonly yesShare: number | null;
@@ -17,6 +20,16 @@ export interface CardFacts {
   readonly columns: readonly UserColumn[];
   readonly software: string;
 }
+
+/** What a reader must know of the rows that were not judged. */
+const withoutVerdict: { readonly [policy in MissingPolicy]: string } = {
+  null: "A row without a verdict has `reward` null and says why in `status`; no number was put in its place.",
+  zero: "A row without a verdict says why in `status`; its `reward` of 0 was put there by `--missing zero` and is no judgement.",
+  floor:
+    "A row without a verdict says why in `status`; its `reward` of -50 was put there by `--missing floor` and is no judgement.",
+  card: "A row without a verdict says why in `status`; where its `reward` is not null, it is what the model card's own program gives for such an answer (`--missing card`) and no reading of the model.",
+  drop: "Rows without a verdict were left out (`--missing drop`).",
+};
 
 /** The README.md of a Hugging Face data set folder: front matter that names the files, then what a user has to know. Pure. */
 export function dataSetCard(facts: CardFacts): string {
@@ -37,7 +50,7 @@ export function dataSetCard(facts: CardFacts): string {
     `# Rewards of ${facts.batches[0] ?? "no batch"}`,
     "",
     ...(facts.simulated ? ["**These rewards come from a simulated engine. They are no judgements.**", ""] : []),
-    `Yes/No rewards, one line per (conversation, response, principle): \`reward = logprob(Yes) - logprob(No)\`, clipped at -50 each. A row without a verdict has \`reward\` null and says why in \`status\`; no number was put in its place.`,
+    `Yes/No rewards, one line per (conversation, response, principle): \`reward = logprob(Yes) - logprob(No)\`, clipped at -50 each. ${withoutVerdict[facts.missing]}`,
     "",
     "| | |",
     "|---|---|",

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { missingPolicies } from "@assay/core";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { dataSetCard } from "../src/data-set-card.ts";
 import type { ExportRow } from "../src/export-row.ts";
@@ -76,6 +77,7 @@ const facts = {
   records: 3,
   rows: 4,
   status: { ok: 3, truncated: 1 },
+  missing: "null" as const,
   rewardMean: -0.5,
   yesShare: 0.25,
   text: true,
@@ -98,6 +100,16 @@ test("the card names the files for the hub, counts what has no reward, and no na
   expect(card).toContain("| model | `a model  name` |");
   expect(card).toContain("`in_gold` (boolean)");
   expect(card).not.toContain("simulated");
+});
+
+test("the card says of rows without a verdict what stands in the files beside it", () => {
+  const said = (missing: (typeof missingPolicies)[number]): string => dataSetCard({ ...facts, missing });
+  expect(said("null")).toContain("no number was put in its place");
+  for (const missing of missingPolicies) {
+    if (missing === "null") continue;
+    expect(said(missing)).not.toContain("no number was put");
+    expect(said(missing)).toContain(`--missing ${missing}`);
+  }
 });
 
 test("rewards of a simulator are never handed on as judgements", () => {

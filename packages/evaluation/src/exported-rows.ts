@@ -43,8 +43,11 @@ function exportedRow({ where, value }: ScoreRecord): ScoredRow {
     if (!read.success) throw changed(where, { path: [name], message: "a text, a number, true, false or null" });
     columns.push([name, read.data]);
   }
+  const { status } = parsed.data;
+  // what `--missing` put in the place of no reward is no judgement
+  const reward = status === "ok" ? parsed.data.reward : null;
   // a retry's rows keep their record's place, and one export holds one family
-  return { batch: "export", ...parsed.data, columns: Object.fromEntries(columns) };
+  return { batch: "export", ...parsed.data, reward, columns: Object.fromEntries(columns) };
 }
 
 function changed(

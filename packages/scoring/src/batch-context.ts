@@ -83,7 +83,7 @@ export async function openBatch(
   const server: ServerForm = { ...first.server, topLogprobs: way === "top" ? (pin.top ?? topLogprobs) : topLogprobs };
   const asked = facts.map((one) => ({ ...one, server: { ...one.server, topLogprobs: server.topLogprobs } }));
   const reading = createBatchReading({ store, batch, first: way, insist, facts: asked, onWay });
-  const reuse = file.reuse.length === 0 ? null : await openReuse(ports, file.reuse, pin);
+  const reuse = file.reuse.length === 0 ? null : await openReuse(ports, file, pin);
   const engineVersion = (): string => [...new Set(versions())].sort().join(",");
   return { file, pin, engineVersion, profile, reading, server, reuse, watch: createFailureWatch(), control };
 }

@@ -1,15 +1,19 @@
-import { AssayError } from "@assay/core";
+import { AssayError, type Profile } from "@assay/core";
 import type { ObjectStore } from "@assay/store";
 import { findBatch } from "./batch-index.ts";
 import { loadBatch } from "./load-batch.ts";
-import { refuseUnfinished } from "./open-reuse.ts";
+import { refuseOtherVerdict, refuseUnfinished } from "./open-reuse.ts";
 
 /**
  * The batches that a person named for reuse, by their full names, sorted and each once, so that the same wish is the
- * same batch. Throws E_NO_SUCH_BATCH, and E_USAGE for one that is not complete or of another model, whose results
- * could stand for no row.
+ * same batch. Throws E_NO_SUCH_BATCH, and E_USAGE for one that is not complete, of another model or read by another
+ * rule, whose results could stand for no row.
  */
-export async function chooseReuse(store: ObjectStore, texts: readonly string[], model: string): Promise<string[]> {
+export async function chooseReuse(
+  store: ObjectStore,
+  texts: readonly string[],
+  { model, profile }: { readonly model: string; readonly profile: Profile },
+): Promise<string[]> {
   const names = new Set<string>();
   for (const text of texts) {
     const batch = await findBatch(store, text);
@@ -21,6 +25,7 @@ export async function chooseReuse(store: ObjectStore, texts: readonly string[], 
         got: file.model,
       });
     }
+    refuseOtherVerdict(file, profile);
     await refuseUnfinished(store, batch);
     names.add(batch);
   }

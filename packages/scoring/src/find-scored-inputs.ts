@@ -1,4 +1,4 @@
-import { type BatchFile, canonicalJson, isAssayError, layoutSha256, successKey } from "@assay/core";
+import { type BatchFile, canonicalJson, isAssayError, layoutSha256, successKey, verdictSha256 } from "@assay/core";
 import type { ObjectStore } from "@assay/store";
 import { listBatches } from "./batch-index.ts";
 import { loadBatchIfPresent } from "./load-batch.ts";
@@ -43,9 +43,10 @@ function inputIdentity({ input, bytes, records }: BatchFile["inputs"][number]): 
   return canonicalJson([input, bytes, records]);
 }
 
-/** What has to be equal for any row_key to be. */
+/** What has to be equal for any row_key to be, and for its reward to stand here. */
 function askedOf({ model, revision, profile, samples, seed, strip, specials }: BatchFile): string {
-  return canonicalJson([model, revision, layoutSha256(profile), profile.sampling, samples, seed, strip, specials]);
+  const asked = [layoutSha256(profile), profile.sampling, verdictSha256(profile)];
+  return canonicalJson([model, revision, ...asked, samples, seed, strip, specials]);
 }
 
 async function loadIfReadable(store: ObjectStore, batch: string): Promise<BatchFile | null> {

@@ -1,4 +1,14 @@
-import { AssayError, type BatchFile, type Pin, pinKey, type ResultRow, shardKey, successKey } from "@assay/core";
+import {
+  AssayError,
+  type BatchFile,
+  type Pin,
+  type Profile,
+  pinKey,
+  type ResultRow,
+  shardKey,
+  successKey,
+  verdictSha256,
+} from "@assay/core";
 import type { DecodeKeys, DecodeShard } from "@assay/datasets";
 import type { ObjectStore } from "@assay/store";
 import { createKeyTable } from "./key-table.ts";
@@ -26,19 +36,28 @@ const readsAtOnce = 8;
 const keptShards = 32;
 
 /**
- * Reads the keys of the named batches and their complete retries. The batches must be complete, so that nothing about them changes any more, and begun
- * under `pin`: the row_key knows model, messages and sampling, but neither template nor revision, nor who judged. Memory:
- * 40 bytes a key. Throws E_USAGE for a batch that is not complete, E_NO_SUCH_BATCH, E_SIMULATED_MIX, E_PIN_MISMATCH.
+ * Reads the keys of the batches that `wanted` names and of their complete retries. The batches must be complete, so
+ * that nothing about them changes any more, begun under `pin`, and read by `wanted`'s rule: the row_key knows model,
+ * messages and sampling, but neither template nor revision, nor who judged, nor what made a reward of the answer. A
+ * retry that read by another rule (`--set min_mass=0`) is left out. Memory: 40 bytes a key. Throws E_USAGE for a batch
+ * that is not complete or read by another rule, E_NO_SUCH_BATCH, E_SIMULATED_MIX, E_PIN_MISMATCH.
  */
-export async function openReuse(ports: ReusePorts, batches: readonly string[], pin: Pin): Promise<Reuse> {
+export async function openReuse(
+  ports: ReusePorts,
+  wanted: { readonly reuse: readonly string[]; readonly profile: Profile },
+  pin: Pin,
+): Promise<Reuse> {
   const { store } = ports;
+  const rule = verdictSha256(wanted.profile);
   const files: BatchFile[] = [];
-  for (const batch of batches) {
+  for (const batch of wanted.reuse) {
     const file = await loadBatch(store, batch);
+    refuseOtherVerdict(file, wanted.profile);
     await refuseUnfinished(store, batch);
     // a row is ok at most once over a batch and its retries
     const retries = file.parent === undefined ? (await readFamily(store, file)).retries : [];
-    files.push(file, ...retries.flatMap((retry) => (retry.complete && retry.file !== null ? [retry.file] : [])));
+    const complete = retries.flatMap((retry) => (retry.complete && retry.file !== null ? [retry.file] : []));
+    files.push(file, ...complete.filter(({ profile }) => verdictSha256(profile) === rule));
   }
   for (const { batch } of files) {
     const pinned = await readPin(store, batch);
@@ -100,6 +119,26 @@ function refuseLists(earlier: Pin, pin: Pin, batch: string): void {
     got: `read ${earlier.read ?? "two-step or ids"}`,
     next: "submit without --reuse, or --read as the earlier batch was read",
   });
+}
+
+/** Throws E_USAGE for a batch whose answers another rule made rewards of: the same answer may have none under `profile`. */
+export function refuseOtherVerdict({ batch, profile: earlier }: BatchFile, profile: Profile): void {
+  if (verdictSha256(earlier) === verdictSha256(profile)) return;
+  const [expected, got] = [ruleOf(profile), ruleOf(earlier)];
+  const fields = [...expected.keys()].filter((name) => expected.get(name) !== got.get(name));
+  const told = (rule: ReadonlyMap<string, string>): string =>
+    fields.map((name) => `${name} ${rule.get(name)}`).join(", ");
+  throw new AssayError("E_USAGE", "rewards that another rule made of the answers stand for no row of this batch", {
+    where: batch,
+    expected: told(expected),
+    got: told(got),
+    next: "submit without --reuse, or with the profile of the earlier batch",
+  });
+}
+
+function ruleOf({ verdict, thinking }: Profile): ReadonlyMap<string, string> {
+  const { read: _read, insist: _insist, ...rule } = verdict;
+  return new Map(Object.entries({ ...rule, thinking }).map(([name, value]) => [name, JSON.stringify(value)]));
 }
 
 /** Throws E_USAGE for a batch that is not complete. */

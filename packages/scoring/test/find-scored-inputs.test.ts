@@ -36,7 +36,7 @@ test("the complete batch that shares most inputs is named, with how many", async
   expect(await findScoredInputs(store, { ...mine, reuse: [both.batch] })).toMatchObject({ inputs: 1 });
 });
 
-test("a file that grew, another model, other sampling: nothing to keep", async () => {
+test("a file that grew, another model, other sampling, another rule: nothing to keep", async () => {
   const store = memoryStore();
   await staged(store, { "a.jsonl": records(3) }, true);
   const file = async (text: string, changed: Changed = {}) =>
@@ -45,6 +45,8 @@ test("a file that grew, another model, other sampling: nothing to keep", async (
   expect(await findScoredInputs(store, await file(records(3), { batch: { model: "other" } }))).toBeNull();
   const warmer = { ...profile, sampling: { ...profile.sampling, temperature: 0.9 } };
   expect(await findScoredInputs(store, await file(records(3), { batch: { profile: warmer } }))).toBeNull();
+  const stricter = { ...profile, verdict: { ...profile.verdict, min_mass: 0.9 } };
+  expect(await findScoredInputs(store, await file(records(3), { batch: { profile: stricter } }))).toBeNull();
   const longer = { ...profile, max_tokens: 17_000 };
   expect(await findScoredInputs(store, await file(records(3), { batch: { profile: longer } }))).toMatchObject({
     inputs: 1,

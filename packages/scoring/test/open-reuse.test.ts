@@ -4,6 +4,7 @@ import { decodeKeys, decodeShard } from "@assay/datasets";
 import { memoryStore } from "@assay/testkit";
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
+import { chooseReuse } from "../src/choose-reuse.ts";
 import { readShards } from "../src/finalize-batch.ts";
 import { createKeyTable } from "../src/key-table.ts";
 import { linkRetry } from "../src/link-retry.ts";
@@ -158,10 +159,51 @@ describe("open-reuse", () => {
     expect((await score(records(5), { batch: { reuse: [file.batch], profile: longer } })).asked).toEqual([]);
   });
 
+  test("answers that another rule made rewards of are never taken over, and the worker says which rule", async () => {
+    const first = await score(records(5));
+    const { profile } = first.file;
+    const rules: { readonly [field: string]: Partial<typeof profile.verdict> } = {
+      min_mass: { min_mass: 0.9 },
+      pair: { pair: "logsumexp" },
+      anchor: { anchor: "My Judgement:" },
+      forms: { forms: profile.verdict.forms.slice(0, 1) },
+    };
+    for (const [field, rule] of Object.entries(rules)) {
+      const other = { ...profile, verdict: { ...profile.verdict, ...rule } };
+      const changed: Changed = { batch: { reuse: [first.file.batch], profile: other } };
+      await expect(chooseReuse(store, [first.file.batch], { ...first.file, profile: other })).rejects.toMatchObject({
+        code: "E_USAGE",
+        where: first.file.batch,
+        expected: expect.stringMatching(new RegExp(`^${field} `)),
+      });
+      const second = await score(records(5), changed);
+      expect([second.asked, second.ended]).toMatchObject([[], { error: { code: "E_USAGE" } }]);
+    }
+    // how the number is read is the pin's matter
+    const insisting = { ...profile, verdict: { ...profile.verdict, insist: true as const } };
+    expect(await chooseReuse(store, [first.file.batch], { ...first.file, profile: insisting })).toHaveLength(1);
+  });
+
+  test("what a retry read by another rule is asked again", async () => {
+    const cut = (ask: Ask): Say => (ask.row.startsWith("r3|") ? { completion: { finishReason: "length" } } : "verdict");
+    const first = await score(records(6), {}, cut);
+    await linkRetry(
+      { store, decodeShard },
+      first.file,
+      { status: ["truncated"], set: new Map([["min_mass", "0"]]), again: false },
+      { at: "2026-02-01T00:00:00.000Z", by: "test" },
+    );
+    await startWorker({ store, queue, pool: scriptedPool() }).ended;
+    expect((await score(records(7), reusing(first.file.batch))).asked.sort()).toEqual([
+      "r3|is it right",
+      "r6|is it right",
+    ]);
+  });
+
   test("a batch that still runs is refused: what it holds may yet grow", async () => {
     const first = await score(records(3));
     store.objects.delete(successKey(first.file.batch));
-    const opening = openReuse({ store, decodeShard, decodeKeys }, [first.file.batch], pin);
+    const opening = openReuse({ store, decodeShard, decodeKeys }, { ...first.file, reuse: [first.file.batch] }, pin);
     await expect(opening).rejects.toMatchObject({ code: "E_USAGE" });
   });
 
