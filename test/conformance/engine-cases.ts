@@ -1,4 +1,4 @@
-import { type Completion, completionFromChat, verdictIds } from "@assay/core";
+import { type Completion, completionFromChat, completionFromText, verdictIds } from "@assay/core";
 import { collectStream } from "@assay/engine/openai";
 import { expect } from "@jest/globals";
 import { askRow, greedy, judgeProfile, pairOf } from "./ask-row.ts";
@@ -8,6 +8,7 @@ import {
   type Case,
   chat,
   completionOf,
+  type EngineUnderTest,
   endless,
   maxModelLen,
   metric,
@@ -84,22 +85,31 @@ export const engineCases: readonly Case[] = [
         expect(streamed.headers.get("content-type")).toMatch(/^text\/event-stream/);
         const collected = await collectStream(bytesOf(String(streamed.body)));
         if (collected.kind !== "answer") throw new Error(`the stream is ${collected.kind}`);
-        const { logprobs, ...completion } = completionFromChat(collected.body, 0, ids, collected.skipped);
-        const { logprobs: wholeLogprobs, ...wholeCompletion } = whole;
-        // the second of two equal requests finds more in the cache
-        expect(completion).toEqual({ ...wholeCompletion, usage: expect.objectContaining({ ...tokensOf(whole) }) });
-        expect(logprobs).toHaveLength(8);
-        for (const [i, { sampled, told }] of (logprobs ?? []).entries()) {
-          expect(sampled.id).toBe(wholeLogprobs?.[i]?.sampled.id);
-          for (const [k, { id, logprob }] of told.entries()) {
-            expect(id).toBe(wholeLogprobs?.[i]?.told[k]?.id);
-            expect(Math.abs(logprob - (wholeLogprobs?.[i]?.told[k]?.logprob ?? 0))).toBeLessThan(0.05);
-          }
-        }
+        expectSame(completionFromChat(collected.body, 0, ids, collected.skipped), whole);
         return "equal, and the ids of the prompt with the first event";
       },
     }),
   ),
+  {
+    topic: "The engine",
+    holds: "the same of a prompt that is sent as text, on /v1/completions",
+    on: "plain",
+    async run(engine) {
+      const fields = {
+        prompt: "The earth is flat. Is that right? Think about it, then answer Yes or No.",
+        max_tokens: 40,
+        return_token_ids: true,
+        return_tokens_as_token_ids: true,
+        logprob_token_ids: ids,
+      };
+      const whole = completionFromText(await completeText(engine, fields), 0);
+      const streamed = await completeText(engine, { ...fields, stream: true, stream_options: { include_usage: true } });
+      const collected = await collectStream(bytesOf(String(streamed)));
+      if (collected.kind !== "answer") throw new Error(`the stream is ${collected.kind}`);
+      expectSame(completionFromText(collected.body, 0, collected.skipped), whole);
+      return "equal, and the ids of the prompt with the first tokens";
+    },
+  },
   {
     topic: "The engine",
     holds: "a client that hangs up frees its rows",
@@ -132,6 +142,28 @@ export const engineCases: readonly Case[] = [
     },
   },
 ];
+
+async function completeText(engine: EngineUnderTest, fields: object): Promise<unknown> {
+  const body = { model, temperature: 0, top_p: 1, top_k: -1, logprobs: 0, ...fields };
+  const { status, body: said } = await ask(engine, "/v1/completions", body);
+  if (status !== 200) throw new Error(`expected 200, got ${status}: ${JSON.stringify(said).slice(0, 300)}`);
+  return said;
+}
+
+function expectSame(streamed: Completion, whole: Completion): void {
+  const { logprobs, ...completion } = streamed;
+  const { logprobs: wholeLogprobs, ...wholeCompletion } = whole;
+  // the second of two equal requests finds more in the cache
+  expect(completion).toEqual({ ...wholeCompletion, usage: expect.objectContaining({ ...tokensOf(whole) }) });
+  expect(logprobs).toHaveLength(8);
+  for (const [i, { sampled, told }] of (logprobs ?? []).entries()) {
+    expect(sampled.id).toBe(wholeLogprobs?.[i]?.sampled.id);
+    for (const [k, { id, logprob }] of told.entries()) {
+      expect(id).toBe(wholeLogprobs?.[i]?.told[k]?.id);
+      expect(Math.abs(logprob - (wholeLogprobs?.[i]?.told[k]?.logprob ?? 0))).toBeLessThan(0.05);
+    }
+  }
+}
 
 function tokensOf({ usage }: Completion) {
   return { promptTokens: usage.promptTokens, completionTokens: usage.completionTokens };

@@ -353,7 +353,11 @@ function addPlan(command: Command): Command {
     .option("--name <text>", "readable part of the batch's name")
     .option("--tag <k=v>", "tag (repeatable)", keep, [])
     .option("--strip-reasoning <mode>", "auto, always or off (default: auto; off for labelled data sets)")
-    .option("--specials <mode>", "neutralise, reject or allow template strings in the rows' text", "neutralise")
+    .option(
+      "--specials <mode>",
+      "neutralise, reject or allow template strings in the rows' text (a mark that would begin or end a turn is never let through)",
+      "neutralise",
+    )
     .option("--reuse <batch>", "complete batch whose results stand for equal rows; repeatable", collect, [])
     .addOption(
       numberFlag("--samples <k>", "ask each row k times; one reward by the profile's combine (default 1)", whole(1)),

@@ -138,19 +138,21 @@ const textSchema = z.object({
 
 /**
  * A completion from the body of a /v1/completions answer: of one token on exact ids, or of a whole answer to a text.
- * Throws Error saying what is wrong.
+ * `skippedEntries` of the log-probabilities were left out in front of those in the body. Throws Error saying what is
+ * wrong.
  */
-export function completionFromText(body: unknown, latencyMs: number): Completion {
+export function completionFromText(body: unknown, latencyMs: number, skippedEntries = 0): Completion {
   const parsed = textSchema.safeParse(body);
   if (!parsed.success) throw new Error(`not a completion: ${z.prettifyError(parsed.error).replace(/\s*\n\s*/g, " ")}`);
   const choice = parsed.data.choices[0];
   const tokenIds = choice?.token_ids ?? null;
   const told = choice?.logprobs ?? null;
-  const end = told === null ? 0 : "content" in told ? told.content.length : told.tokens.length;
-  const first = Math.max(0, end - keptEntries);
+  const entries = told === null ? 0 : "content" in told ? told.content.length : told.tokens.length;
+  const end = skippedEntries + entries;
+  const first = Math.max(skippedEntries, end - keptEntries);
   const positions = Array.from({ length: end - first }, (_, i): PositionLogprobs | null => {
-    const at = first + i;
-    const id = tokenIds?.[at] ?? null;
+    const at = first - skippedEntries + i;
+    const id = tokenIds?.[first + i] ?? null;
     if (told === null) return null;
     return "content" in told ? chatPosition(told.content[at], id, null) : textPosition(told, at, id);
   });

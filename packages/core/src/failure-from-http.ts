@@ -51,7 +51,8 @@ function kindOf(status: number, message: string, param: string | null): EngineFa
   }
   if (status === 404) return "wrong_model";
   if (status === 401 || status === 403) return "denied";
-  if (status === 429 || status === 503) return "busy";
+  // 408: somebody on the way had no patience with the request's own bytes
+  if (status === 408 || status === 429 || status === 503) return "busy";
   if (noEngine.has(status) || (status === 500 && goneWords.test(message))) return "lost";
   if (status >= 500) return "server_error";
   return "rejected";

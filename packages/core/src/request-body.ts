@@ -42,9 +42,13 @@ export function canSayOpenai(sampling: Profile["sampling"]): boolean {
   return sampling.top_k === -1 && sampling.min_p === 0 && sampling.repetition_penalty === 1;
 }
 
+/** Under processed_logprobs a penalty of the checkpoint's own would change what is told, of a greedy token, too. */
+const neutralSampling = { top_p: 1, top_k: -1, min_p: 0, repetition_penalty: 1 };
+
 /**
- * Body of POST /v1/completions for the second step. return_tokens_as_token_ids, since the answer's map is keyed by
- * decoded text otherwise, where two ids may collide. Priority -1 helps where the policy is on and is ignored elsewhere.
+ * Body of POST /v1/completions for the second step. Every sampling parameter is sent, as with the first.
+ * return_tokens_as_token_ids, since the answer's map is keyed by decoded text otherwise, where two ids may collide.
+ * Priority -1 helps where the policy is on and is ignored elsewhere.
  */
 export function readBody(request: ReadRequest): { [field: string]: unknown } {
   return {
@@ -52,6 +56,7 @@ export function readBody(request: ReadRequest): { [field: string]: unknown } {
     prompt: request.promptTokenIds,
     max_tokens: 1,
     temperature: 0,
+    ...neutralSampling,
     logprobs: 0,
     logprob_token_ids: request.logprobTokenIds,
     return_tokens_as_token_ids: true,

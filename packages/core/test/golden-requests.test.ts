@@ -75,7 +75,7 @@ describe("identity: profiles", () => {
           0,
         ],
       ],
-      '{"logprob_token_ids":[7414,2308,9454,2753,9834,902,9693,2152,14080,5664,14004,8996],"logprobs":0,"max_tokens":1,"model":"judge","priority":-1,"prompt":[151644,1,2,3],"return_token_ids":true,"return_tokens_as_token_ids":true,"temperature":0}',
+      '{"logprob_token_ids":[7414,2308,9454,2753,9834,902,9693,2152,14080,5664,14004,8996],"logprobs":0,"max_tokens":1,"min_p":0,"model":"judge","priority":-1,"prompt":[151644,1,2,3],"repetition_penalty":1,"return_token_ids":true,"return_tokens_as_token_ids":true,"temperature":0,"top_k":-1,"top_p":1}',
     ],
     [
       "scalar-principle",
@@ -94,7 +94,7 @@ describe("identity: profiles", () => {
           0,
         ],
       ],
-      '{"logprob_token_ids":[9642,2822],"logprobs":0,"max_tokens":1,"model":"judge","priority":-1,"prompt":[151644,1,2,3],"return_token_ids":true,"return_tokens_as_token_ids":true,"temperature":0}',
+      '{"logprob_token_ids":[9642,2822],"logprobs":0,"max_tokens":1,"min_p":0,"model":"judge","priority":-1,"prompt":[151644,1,2,3],"repetition_penalty":1,"return_token_ids":true,"return_tokens_as_token_ids":true,"temperature":0,"top_k":-1,"top_p":1}',
     ],
     [
       "yes-no, its ids found",
@@ -113,7 +113,7 @@ describe("identity: profiles", () => {
           0,
         ],
       ],
-      '{"logprob_token_ids":[10539,5230],"logprobs":0,"max_tokens":1,"model":"judge","priority":-1,"prompt":[151644,1,2,3],"return_token_ids":true,"return_tokens_as_token_ids":true,"temperature":0}',
+      '{"logprob_token_ids":[10539,5230],"logprobs":0,"max_tokens":1,"min_p":0,"model":"judge","priority":-1,"prompt":[151644,1,2,3],"repetition_penalty":1,"return_token_ids":true,"return_tokens_as_token_ids":true,"temperature":0,"top_k":-1,"top_p":1}',
     ],
   ])("golden requests and row keys: %s", (_name, profile, requests, read) => {
     pin(asked(profile), requests);

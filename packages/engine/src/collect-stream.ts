@@ -3,9 +3,9 @@ const keptEntries = 8;
 /** One event is one or a few tokens with their log-probabilities; a server that sends longer ones is none of ours. */
 const longestLine = 1024 * 1024;
 
-/** A streamed chat answer, put together to what one piece would have been. */
+/** A streamed answer, put together to what one piece would have been. */
 export type Collected =
-  /** `body` as POST /v1/chat/completions answers it; `skipped` log-probabilities are left out in front */
+  /** `body` as the path that was asked answers it; `skipped` log-probabilities are left out in front */
   | { readonly kind: "answer"; readonly body: unknown; readonly skipped: number }
   /** the engine said in the stream that it failed; the body of an error answer */
   | { readonly kind: "failed"; readonly status: number; readonly body: unknown }
@@ -13,10 +13,10 @@ export type Collected =
   | { readonly kind: "cut" };
 
 /**
- * Reads a chat answer that is streamed as server-sent events, as a real vLLM 0.32 sends it: the prompt's ids with the
- * first one, then a few tokens each with their ids and log-probabilities, then the finish reason, the usage and
- * `[DONE]`. Holds the text, the ids and the last 8 log-probabilities, never the events. Rejects with what the stream
- * rejects with, and with Error where the events are none of a chat answer.
+ * Reads an answer of /v1/chat/completions or /v1/completions that is streamed as server-sent events, as a real vLLM
+ * 0.32 sends it: the prompt's ids with the first one, then a few tokens each with their ids and log-probabilities, then
+ * the finish reason, the usage and `[DONE]`. Holds the text, the ids and the last 8 log-probabilities, never the events.
+ * Rejects with what the stream rejects with, and with Error where the events are none of an answer.
  */
 export async function collectStream(pieces: AsyncIterable<Uint8Array>): Promise<Collected> {
   const collector = createCollector();
@@ -38,11 +38,26 @@ interface Chunk {
   readonly prompt_token_ids?: unknown;
   readonly usage?: unknown;
   readonly choices?: readonly {
-    readonly delta?: { readonly content?: unknown; readonly reasoning?: unknown } | null;
-    readonly logprobs?: { readonly content?: readonly unknown[] | null } | null;
+    readonly delta?: {
+      readonly content?: unknown;
+      readonly reasoning?: unknown;
+      /** what llama.cpp, SGLang and older vLLM call it */
+      readonly reasoning_content?: unknown;
+    } | null;
+    /** of /v1/completions, in the place of a delta */
+    readonly text?: unknown;
+    readonly logprobs?: (Partial<Columns> & { readonly content?: readonly unknown[] | null }) | null;
     readonly finish_reason?: unknown;
     readonly token_ids?: readonly number[] | null;
+    readonly prompt_token_ids?: unknown;
   }[];
+}
+
+/** The log-probabilities of /v1/completions: a list for each field, not one of entries. */
+interface Columns {
+  readonly tokens: readonly unknown[];
+  readonly token_logprobs: readonly unknown[];
+  readonly top_logprobs: readonly unknown[] | null;
 }
 
 function createCollector() {
@@ -57,27 +72,37 @@ function createCollector() {
   let promptIds: unknown = null;
   let usage: unknown = null;
   let finishReason: unknown = null;
+  let isText = false;
+  let inColumns = false;
 
   return {
     add(chunk: Chunk | null): void {
-      if (!Array.isArray(chunk?.choices)) throw new Error("not an event of a streamed chat completion");
+      if (!Array.isArray(chunk?.choices)) throw new Error("not an event of a streamed completion");
       model ??= chunk.model;
       promptIds ??= chunk.prompt_token_ids;
       usage ??= chunk.usage;
       const [choice] = chunk.choices;
       if (choice === undefined) return;
       finishReason ??= choice.finish_reason;
+      promptIds ??= choice.prompt_token_ids;
+      if (choice.text != null) {
+        isText = true;
+        content.push(choice.text);
+      }
       if (choice.delta?.content != null) content.push(choice.delta.content);
-      if (choice.delta?.reasoning != null) reasoning.push(choice.delta.reasoning);
+      const thought = choice.delta?.reasoning ?? choice.delta?.reasoning_content;
+      if (thought != null) reasoning.push(thought);
       if (Array.isArray(choice.token_ids)) {
         toldIds = true;
         for (const id of choice.token_ids) ids.push(id);
       }
-      if (Array.isArray(choice.logprobs?.content)) {
-        toldLogprobs = true;
-        told += choice.logprobs.content.length;
-        entries = [...entries, ...choice.logprobs.content].slice(-keptEntries);
-      }
+      const { logprobs } = choice;
+      const fresh = Array.isArray(logprobs?.tokens) ? entriesOf(logprobs) : logprobs?.content;
+      if (!Array.isArray(fresh)) return;
+      toldLogprobs = true;
+      inColumns ||= Array.isArray(logprobs?.tokens);
+      told += fresh.length;
+      entries = [...entries, ...fresh].slice(-keptEntries);
     },
 
     end(): Collected {
@@ -86,24 +111,40 @@ function createCollector() {
       // a verdict is found by counting ids: one that is missing would shift it
       if (toldIds && typeof tokens === "number" && tokens !== ids.length)
         throw new Error(`${ids.length} token ids were streamed for ${tokens} tokens`);
-      const body = {
-        model,
-        choices: [
-          {
-            message: { content: joined(content), reasoning: reasoning.length === 0 ? null : joined(reasoning) },
-            logprobs: toldLogprobs ? { content: entries } : null,
-            finish_reason: finishReason,
-            token_ids: toldIds ? ids : null,
-          },
-        ],
-        prompt_token_ids: promptIds,
-        usage: usage ?? {
-          prompt_tokens: Array.isArray(promptIds) ? promptIds.length : 0,
-          completion_tokens: ids.length,
-        },
+      const said = {
+        logprobs: !toldLogprobs ? null : inColumns ? columnsOf(entries as Entry[]) : { content: entries },
+        finish_reason: finishReason,
+        token_ids: toldIds ? ids : null,
       };
+      const message = { content: joined(content), reasoning: reasoning.length === 0 ? null : joined(reasoning) };
+      // numbers that nobody told are not made up: without them the answer is a bad one
+      const counted =
+        toldIds && Array.isArray(promptIds)
+          ? { prompt_tokens: promptIds.length, completion_tokens: ids.length }
+          : undefined;
+      const body = isText
+        ? { model, choices: [{ text: joined(content), ...said, prompt_token_ids: promptIds }], usage: usage ?? counted }
+        : { model, choices: [{ message, ...said }], prompt_token_ids: promptIds, usage: usage ?? counted };
       return { kind: "answer", body, skipped: told - entries.length };
     },
+  };
+}
+
+interface Entry {
+  readonly token: unknown;
+  readonly logprob: unknown;
+  readonly top: unknown;
+}
+
+function entriesOf({ tokens = [], token_logprobs = [], top_logprobs = null }: Partial<Columns>): Entry[] {
+  return tokens.map((token, i) => ({ token, logprob: token_logprobs[i], top: top_logprobs?.[i] ?? null }));
+}
+
+function columnsOf(entries: readonly Entry[]): Columns {
+  return {
+    tokens: entries.map(({ token }) => token),
+    token_logprobs: entries.map(({ logprob }) => logprob),
+    top_logprobs: entries.map(({ top }) => top),
   };
 }
 

@@ -29,8 +29,8 @@ export interface EngineClient {
     options: { signal: AbortSignal; deadlineMs: number; session?: string | undefined },
   ): Promise<EngineOutcome>;
   /**
-   * From now on chat answers are asked for in pieces, so that something comes while they are written: a proxy in front
-   * may end a silence. Completions are the same.
+   * From now on a row's answers are asked for in pieces, so that something comes while they are written: a proxy in
+   * front may end a silence. Completions are the same.
    */
   streamFromNowOn(): void;
   /** For the probe: any path of the server. Status 0 with the code when no answer came. Never rejects. */
@@ -75,14 +75,12 @@ export function createEngineClient(options: {
   async function send(request: EngineRequest, signal: AbortSignal, session?: string): Promise<Response> {
     const sending = session === undefined ? { signal } : { signal, headers: { "X-Session-ID": session } };
     // the SDK's types know neither role principle nor vLLM's fields; it passes both on
-    const body: unknown = request.kind === "chat" ? chatBody(request) : readBody(request);
+    const body: unknown =
+      request.kind === "chat" ? { ...chatBody(request), ...(streams ? inPieces : {}) } : readBody(request);
     const answer =
       request.kind === "chat" && request.text === null
-        ? sdk.chat.completions.create(
-            { ...chatBody(request), ...(streams ? inPieces : {}) } as unknown as OpenAI.ChatCompletionCreateParams,
-            sending,
-          )
-        : sdk.completions.create(body as OpenAI.CompletionCreateParamsNonStreaming, sending);
+        ? sdk.chat.completions.create(body as OpenAI.ChatCompletionCreateParams, sending)
+        : sdk.completions.create(body as OpenAI.CompletionCreateParams, sending);
     return answer.asResponse();
   }
 

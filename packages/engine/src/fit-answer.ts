@@ -12,8 +12,12 @@ export async function fitAnswer(
   ask: (path: string, body: unknown, limitMs: number) => Promise<{ status: number; body: unknown }>,
   request: ChatRequest,
 ): Promise<ChatRequest | null> {
-  const { model, messages, templateKwargs } = request;
-  const rendering = { model, messages, add_generation_prompt: true, chat_template_kwargs: templateKwargs };
+  const { model, messages, templateKwargs, text } = request;
+  // who is sent the text refuses the messages
+  const rendering =
+    text === null
+      ? { model, messages, add_generation_prompt: true, chat_template_kwargs: templateKwargs }
+      : { model, prompt: text, add_special_tokens: false };
   const { status, body } = await ask("/tokenize", rendering, limitMs);
   const { count, max_model_len: context } = (body ?? {}) as { count?: unknown; max_model_len?: unknown };
   if (status !== 200 || typeof count !== "number" || typeof context !== "number") return null;

@@ -9,7 +9,7 @@ import {
 } from "@assay/core";
 import { cutAnswer } from "./cut-answer.ts";
 
-/** A chat answer that came in pieces: its body, without the first `skipped` log-probabilities. */
+/** An answer that came in pieces: its body, without the first `skipped` log-probabilities. */
 export interface StreamedAnswer {
   readonly body: unknown;
   readonly skipped: number;
@@ -67,13 +67,14 @@ export function createAnswerReader(onWarning: (text: string) => void): ReadAnswe
   }
 
   function read(request: EngineRequest, answer: Uint8Array | StreamedAnswer, latencyMs: number): Completion {
+    const isChat = request.kind === "chat" && request.text === null;
     if ("skipped" in answer) {
-      const askedIds = request.kind === "chat" ? request.logprobTokenIds : null;
-      return completionFromChat(ofTheModel(answer.body, request), latencyMs, askedIds, answer.skipped);
+      const body = ofTheModel(answer.body, request);
+      return isChat
+        ? completionFromChat(body, latencyMs, request.logprobTokenIds, answer.skipped)
+        : completionFromText(body, latencyMs, answer.skipped);
     }
-    return request.kind === "chat" && request.text === null
-      ? readChat(request, answer, latencyMs)
-      : completionFromText(parse(answer, request), latencyMs);
+    return isChat ? readChat(request, answer, latencyMs) : completionFromText(parse(answer, request), latencyMs);
   }
 
   return (request, answer, latencyMs) => {

@@ -59,7 +59,7 @@ export function undiciFetch(agent: Dispatcher): typeof fetch {
           headers: plain,
         });
       }
-      const bytes = await body.arrayBuffer();
+      const bytes = withErrorObject(statusCode, await body.arrayBuffer());
       // a Response with these statuses may not have a body
       const empty = statusCode === 204 || statusCode === 205 || statusCode === 304;
       return new Response(empty ? null : bytes, { status: statusCode, headers: plain });
@@ -67,6 +67,22 @@ export function undiciFetch(agent: Dispatcher): typeof fetch {
       throw transportError(error, init.signal ?? null);
     }
   };
+}
+
+/**
+ * The body of a refusal with its words under `error`, the only place where the SDK looks: older vLLM and others put
+ * them at the top, gateways written with FastAPI under `detail`.
+ */
+function withErrorObject(status: number, bytes: ArrayBuffer): ArrayBuffer | Uint8Array<ArrayBuffer> {
+  if (status < 400) return bytes;
+  try {
+    const body = JSON.parse(new TextDecoder().decode(bytes)) as { [field: string]: unknown } | null;
+    const message = body?.message ?? body?.detail;
+    if (typeof message !== "string" || body?.error != null) return bytes;
+    return new TextEncoder().encode(JSON.stringify({ error: { ...body, message } }));
+  } catch {
+    return bytes;
+  }
 }
 
 async function* piecesOf(body: AsyncIterable<Uint8Array>, signal: AbortSignal | null): AsyncGenerator<Uint8Array> {

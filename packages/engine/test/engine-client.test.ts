@@ -134,6 +134,14 @@ test.each<[string, number, unknown, string]>([
   ],
   ["a proxy without an engine", 502, "<html>bad gateway</html>", "lost"],
   ["a proxy that gave up", 504, "<html>gateway timeout</html>", "lost"],
+  ["a proxy without patience", 408, "<html>request timeout</html>", "busy"],
+  [
+    "words at the top",
+    400,
+    { object: "error", message: "maximum context length is 9", param: null, code: 400 },
+    "too_long",
+  ],
+  ["a death told at the top", 500, { object: "error", message: dead, type: "InternalServerError", code: 500 }, "lost"],
   ["a failed generation", 500, error("Generation failed, timed out", "InternalServerError", 500), "server_error"],
 ])("%s is HTTP %i: %j -> %s", async (_name, status, body, kind) => {
   const { client, server } = await against((_n, _request, response) => json(response, status, body));
@@ -141,6 +149,19 @@ test.each<[string, number, unknown, string]>([
   expect(outcome).toMatchObject({ ok: false, failure: { kind, status } });
   // the SDK's own retries are off: whose fault it was is decided above
   expect(server.requests.filter(({ path }) => path !== "/tokenize")).toHaveLength(1);
+});
+
+test("the words of a refusal are told wherever they stand", async () => {
+  const words = "principle must be last";
+  for (const body of [
+    error(words, "Bad", 400),
+    { error: words },
+    { object: "error", message: words },
+    { detail: words },
+  ]) {
+    const { client } = await against((_n, _request, response) => json(response, 400, body));
+    expect(await client.complete(chat, limits)).toMatchObject({ failure: { kind: "rejected", message: words } });
+  }
 });
 
 test("Retry-After is passed on in milliseconds", async () => {
@@ -211,6 +232,27 @@ describe("a request that is too long", () => {
     );
     expect(await client.complete(chat, limits)).toMatchObject({ ok: false, failure: { kind: "too_long" } });
     expect(server.requests).toHaveLength(2);
+  });
+
+  test("is counted as the text that was sent where the server is sent text", async () => {
+    const { client, server } = await against((_n, incoming, response) => {
+      const {
+        messages,
+        prompt,
+        max_tokens = 0,
+      } = (server.requests.at(-1)?.body ?? {}) as {
+        messages?: unknown;
+        prompt?: string;
+        max_tokens?: number;
+      };
+      if (messages !== undefined || prompt !== "the text")
+        return json(response, 400, error("no such role", "Bad", 400));
+      if (incoming.url === "/tokenize") return json(response, 200, { count: 1_000, max_model_len: 8_000 });
+      if (max_tokens > 7_000) return json(response, 400, tooLong);
+      json(response, 200, { choices: [{ text: "Yes", finish_reason: "stop" }], usage: { prompt_tokens: 1_000 } });
+    });
+    expect(await client.complete({ ...chat, text: "the text" }, limits)).toMatchObject({ ok: true });
+    expect(server.requests.map(({ path }) => path)).toEqual(["/v1/completions", "/tokenize", "/v1/completions"]);
   });
 
   test("is not fitted twice", async () => {

@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { buildRequest, type ChatRequest, profileByName } from "@assay/core";
+import { buildRequest, type ChatRequest, completionFromChat, profileByName } from "@assay/core";
 import { startSimulator } from "@assay/simulator";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
@@ -105,6 +105,22 @@ describe("collect-stream", () => {
   test("an id that is missing is noticed: it would shift the verdict", async () => {
     const lacking = events.map((one, i) => (i === 2 ? event({ reasoning: "Wé 🌅" }) : one));
     await expect(whole(textOf(lacking))).rejects.toThrow("6 token ids were streamed for 7 tokens");
+  });
+
+  test("thinking by its other name is thinking; token counts that nobody told are not made up", async () => {
+    const thinking = [
+      event({ reasoning_content: "W" }),
+      event({ reasoning_content: "é" }),
+      event({}, { finish_reason: "stop" }),
+    ];
+    const collected = await whole(textOf(thinking));
+    expect(collected).toMatchObject({ body: { choices: [{ message: { reasoning: "Wé" } }] } });
+    const { body } = collected as { body: object };
+    expect(() => completionFromChat(body, 0)).toThrow("usage");
+    expect(completionFromChat({ ...body, usage: { prompt_tokens: 3 } }, 0).reasoning).toBe("Wé");
+    // the ids are as good as the counts
+    const told = (await whole(textOf(events.slice(0, -1)))) as { body: object };
+    expect(completionFromChat(told.body, 0).usage).toMatchObject({ promptTokens: 3, completionTokens: 7 });
   });
 
   test("a failure in the stream is told with its code", async () => {
@@ -227,13 +243,16 @@ describe("a client that streams", () => {
 
 describe("a streamed answer of an engine", () => {
   test.each([
-    { reasoningParser: false, way: "two-step" as const },
-    { reasoningParser: true, way: "two-step" as const },
-    { reasoningParser: false, way: "ids" as const },
-    { reasoningParser: true, way: "ids" as const },
+    { reasoningParser: false, way: "two-step" as const, asText: false },
+    { reasoningParser: true, way: "two-step" as const, asText: false },
+    { reasoningParser: false, way: "ids" as const, asText: false },
+    { reasoningParser: true, way: "ids" as const, asText: false },
+    { reasoningParser: false, way: "two-step" as const, asText: true },
+    { reasoningParser: false, way: "ids" as const, asText: true },
+    { reasoningParser: false, way: "top" as const, asText: true },
   ])(
     "is the same completion as the whole one: %j",
-    async ({ reasoningParser, way }) => {
+    async ({ reasoningParser, way, asText }) => {
       const simulator = await startSimulator({
         model: "judge",
         reasoningParser,
@@ -253,9 +272,10 @@ describe("a streamed answer of an engine", () => {
         );
         if (asked.kind !== "ask") throw new Error("not asked");
         const maxTokens = row % 3 === 0 ? 40 : 4_000;
+        const text = asText ? `<|im_start|>user\n${row} é 🌅?<|im_end|>\n<|im_start|>assistant\n` : null;
         const [one, other] = await Promise.all(
           [whole, streaming].map((each) =>
-            each.complete({ ...asked.request, maxTokens }, { signal: never, deadlineMs: 60_000 }),
+            each.complete({ ...asked.request, maxTokens, text }, { signal: never, deadlineMs: 60_000 }),
           ),
         );
         if (!one?.ok || !other?.ok) throw new Error(JSON.stringify([one, other]).slice(0, 500));

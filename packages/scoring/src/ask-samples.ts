@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { type PromptPrefix, type SampleOutcome, sampleSeed } from "@assay/core";
 import { allOrFirstError } from "./all-or-first-error.ts";
 import { askRow, type RowPorts } from "./ask-row.ts";
@@ -26,9 +27,18 @@ export async function askSamples(
   if (samples === 1) return [await ask(0, ports.signal)];
 
   const stop = new AbortController();
-  const signal = AbortSignal.any([ports.signal, stop.signal]);
-  return allOrFirstError(
-    Array.from({ length: samples }, (_, sample) => ask(sample, signal)),
-    () => stop.abort(),
-  );
+  // every sample listens, and there may be more than ten
+  setMaxListeners(0, stop.signal);
+  const onAbort = (): void => stop.abort();
+  if (ports.signal.aborted) onAbort();
+  // not AbortSignal.any: the worker's signal outlives all rows, and would keep 100 bytes of each
+  ports.signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await allOrFirstError(
+      Array.from({ length: samples }, (_, sample) => ask(sample, stop.signal)),
+      onAbort,
+    );
+  } finally {
+    ports.signal.removeEventListener("abort", onAbort);
+  }
 }

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import {
   type BatchFile,
   type CombineRule,
@@ -62,6 +63,13 @@ async function rowsOf(...args: Parameters<typeof chunkOf>): Promise<{ rows: Resu
 }
 
 describe("rows of several samples", () => {
+  test("a row that is done leaves nothing behind at a signal that outlives it", async () => {
+    const stop = new AbortController();
+    const { rows, log } = await rowsOf({ samples: 12 }, { signal: stop.signal });
+    expect([rows.length, log.length]).toEqual([3, 72]);
+    expect(getEventListeners(stop.signal, "abort")).toEqual([]);
+  });
+
   test.each(combineRules)("five answers a row, one line, combined by %s, through a shard and back", async (combine) => {
     const { rows, log } = await rowsOf({ combine });
     expect(rows).toHaveLength(3);

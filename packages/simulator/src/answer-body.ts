@@ -90,11 +90,15 @@ export function completionAnswerBody(
     ],
     service_tier: null,
     system_fingerprint: systemFingerprint,
-    usage: { ...usageOf(generation, generated, options, false), completion_tokens_details: null },
+    usage: completionUsage(generation, generated, options),
     kv_transfer_params: null,
     ec_transfer_params: null,
     metrics: null,
   };
+}
+
+export function completionUsage(generation: Generation, generated: Generated, options: ResolvedOptions) {
+  return { ...usageOf(generation, generated, options, false), completion_tokens_details: null };
 }
 
 export function chatUsage(generation: Generation, generated: Generated, options: ResolvedOptions) {
@@ -146,9 +150,10 @@ export function chatEntry(list: readonly ToldLogprob[], { logprobs, show }: Gene
 }
 
 /** One map a position, keyed by text (where two ids may collide) or by `token_id:7414`. */
-function completionLogprobs(told: readonly (readonly ToldLogprob[])[], { show }: Generation) {
+/** `firstOffset`: where the text of the first one begins. */
+export function completionLogprobs(told: readonly (readonly ToldLogprob[])[], { show }: Generation, firstOffset = 0) {
   const names = told.map(([sampled]) => nameOf(sampled?.id ?? 0, show.tokensAsIds));
-  let offset = 0;
+  let offset = firstOffset;
   return {
     text_offset: names.map((name) => {
       const begins = offset;

@@ -47,6 +47,11 @@ export function answerText(ids: readonly number[]): string {
   return detokenize(ids.filter((id) => !hiddenIds.has(id)));
 }
 
+/** The text of the first `end` ids, without a character that is not whole yet. */
+export function textUntil({ ids, text }: Answer, end: number): string {
+  return end === ids.length ? text : answerText(ids.slice(0, end)).replace(/\uFFFD+$/, "");
+}
+
 function end(ids: readonly number[], finishReason: Answer["finishReason"], stopReason: string | null): Answer {
   return { ids, text: answerText(ids), finishReason, stopReason };
 }

@@ -4,6 +4,7 @@ import type { LogprobsAsked, ToldLogprob } from "./tell-logprobs.ts";
 
 /** A generation as the engine sees it, read from either endpoint. */
 export interface Generation {
+  readonly path: "chat" | "completion";
   readonly promptIds: readonly number[];
   /** null where the prompt came as ids */
   readonly promptText: string | null;
@@ -17,7 +18,7 @@ export interface Generation {
     readonly promptText: boolean;
     /** false: a reasoning parser drops the thinking, and the log-probabilities with it */
     readonly reasoning: boolean;
-    /** the answer comes in pieces; with a last one that counts its tokens */
+    /** the answer comes in pieces; `usage`: with a last one that counts its tokens */
     readonly stream: boolean;
     readonly usage: boolean;
   };

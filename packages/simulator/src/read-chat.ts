@@ -6,6 +6,7 @@ import {
   isFields,
   readBoolean,
   readInteger,
+  readStream,
   readText,
   wrongType,
 } from "./read-fields.ts";
@@ -28,6 +29,7 @@ export function readChat(fields: Fields, options: ResolvedOptions): Generation {
   const promptIds = tokenize(promptText);
   const maxTokens = readInteger(fields, "max_completion_tokens") ?? readInteger(fields, "max_tokens");
   return {
+    path: "chat",
     promptIds,
     promptText,
     sampling,
@@ -39,8 +41,7 @@ export function readChat(fields: Fields, options: ResolvedOptions): Generation {
       tokensAsIds: readBoolean(fields, "return_tokens_as_token_ids"),
       promptText: readBoolean(fields, "return_prompt_text"),
       reasoning: fields.include_reasoning !== false,
-      stream: readBoolean(fields, "stream"),
-      usage: isFields(fields.stream_options) && readBoolean(fields.stream_options, "include_usage"),
+      ...readStream(fields),
     },
     thinking,
     requestId: readText(fields, "request_id"),

@@ -1,6 +1,15 @@
 import type { Generation } from "./generation.ts";
 import type { ResolvedOptions } from "./options.ts";
-import { checkWellFormed, type Fields, isIds, readBoolean, readInteger, readText, wrongType } from "./read-fields.ts";
+import {
+  checkWellFormed,
+  type Fields,
+  isIds,
+  readBoolean,
+  readInteger,
+  readStream,
+  readText,
+  wrongType,
+} from "./read-fields.ts";
 import { readEnding, readLogprobsAsked, readSampling, refuseUnsimulated } from "./read-sampling.ts";
 import { Refusal } from "./refusal.ts";
 import { tokenize } from "./tokenizer.ts";
@@ -11,12 +20,12 @@ const defaultMaxTokens = 16;
 
 /** The generation that a POST /v1/completions asks for: one prompt, as text or as token ids. Throws Refusal. */
 export function readCompletion(fields: Fields, options: ResolvedOptions): Generation {
-  if (readBoolean(fields, "stream")) throw new Refusal(400, "The simulator streams chat answers only.", "stream");
   refuseUnsimulated(fields, options);
   const logprobs = readLogprobsAsked(fields, readInteger(fields, "logprobs"), options);
   const sampling = readSampling(fields);
   const { text, ids } = readPromptField(fields.prompt);
   return {
+    path: "completion",
     promptIds: ids,
     promptText: text,
     sampling,
@@ -28,8 +37,7 @@ export function readCompletion(fields: Fields, options: ResolvedOptions): Genera
       tokensAsIds: readBoolean(fields, "return_tokens_as_token_ids"),
       promptText: false,
       reasoning: true,
-      stream: false,
-      usage: true,
+      ...readStream(fields),
     },
     thinking: true,
     requestId: readText(fields, "request_id"),

@@ -64,3 +64,12 @@ export function checkWellFormed(text: string): string {
   if (text.isWellFormed()) return text;
   throw new Refusal(400, "TextEncodeInput must be Union[TextInputSequence, Tuple[InputSequence, InputSequence]]");
 }
+
+/** Whether the answer shall come in pieces, and with a last one that counts its tokens. */
+export function readStream(fields: Fields): { stream: boolean; usage: boolean } {
+  const { stream_options } = fields;
+  return {
+    stream: readBoolean(fields, "stream"),
+    usage: isFields(stream_options) && readBoolean(stream_options, "include_usage"),
+  };
+}

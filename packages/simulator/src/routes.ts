@@ -8,7 +8,7 @@ import { readChat, renderFields } from "./read-chat.ts";
 import { readCompletion } from "./read-completion.ts";
 import { checkWellFormed, type Fields, parseFields, readBoolean, readIds, readText, wrongType } from "./read-fields.ts";
 import { jsonReply, Refusal, type Reply } from "./refusal.ts";
-import { streamChat } from "./stream-chat.ts";
+import { streamAnswer } from "./stream-answer.ts";
 import { detokenize, tokenize, tokenSpelling } from "./tokenizer.ts";
 
 /** `owned_by` of every model that a simulator serves: by this a client knows that rewards come from no model. */
@@ -100,7 +100,7 @@ async function generate(
   const stamp = served.stamp();
   const named = { ...stamp, id: generation.requestId ?? stamp.id };
   if (generation.show.stream)
-    return { status: 200, stream: (send) => streamChat(served, generation, named, signal, send) };
+    return { status: 200, stream: (send) => streamAnswer(served, generation, named, signal, send) };
   const generated = await engine.generate(generation, signal);
   if (generated === null) return null;
   if (generated === "dead") return engineDeadReply;
