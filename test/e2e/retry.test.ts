@@ -71,6 +71,7 @@ test("a cut answer is a failure with an example and the command that asks it aga
       { batch: `${batch}-r1`, state: "running", rows, done: 0, asks: ["truncated"], set: { max_tokens: "4000" } },
     ],
   });
+  expect(await assay(0, "status", batch)).toMatch(new RegExp(`next +\\S+ wait ${batch}-r1 `));
   // the batch is whole, its family is not
   expect((await expectExit(75, ["verify", batch, "--root", root])).stderr).toContain(`${batch}-r1`);
   // another retry waits for this one, and is told of it
@@ -90,8 +91,31 @@ test("a cut answer is a failure with an example and the command that asks it aga
   expect(await assay(0, "status", batch)).toMatch(/in all +40 of 41 rows have a reward/);
   expect(await assay(0, "verify", batch, "--deep")).toContain(`${batch}-r1  ${rows} of ${rows}: ${rows} ok`);
   await assay(0, "verify", `${batch}-r1`);
+  // what its retries made good is no failure of the batch any more
+  await assay(0, "wait", batch);
   expect(JSON.parse(await assay(0, "failures", batch, "--json"))).toMatchObject({ failed: 1 });
 }, 240_000);
+
+test("a retry that no engine here can run is refused before it is begun, and another one can follow", async () => {
+  const own = join(folder, "small-root");
+  const input = join(folder, "small.jsonl");
+  await writeFile(
+    input,
+    Array.from({ length: 20 }, (_, i) => `${JSON.stringify({ prompt: `What is ${i}+3?`, response: "7" })}\n`).join(""),
+  );
+  const small = await startSimulator({ tokensPerSecond: 0, reasoningTokens: 200, maxModelLen: 4_000 });
+  try {
+    const engine = ["--root", own, "--engine", small.url];
+    await expectExit(3, ["score", input, ...engine, "--principle", "correctness", "--set", "max_tokens=150"]);
+    const again = ["retry", "latest", "--status", "truncated", ...engine];
+    const refused = await expectExit(6, [...again, "--set", "max_tokens=8000"]);
+    expect(refused.stderr).toContain("E_ENGINE_REFUSED");
+    await expectExit(0, [...again, "--set", "max_tokens=1500"]);
+    await expectExit(0, ["verify", "latest", "--root", own]);
+  } finally {
+    await small.close();
+  }
+}, 120_000);
 
 test("an export of the batch has every row once, the newest; a stranger's reader adds the family up the same", async () => {
   const out = join(folder, "scores.parquet");

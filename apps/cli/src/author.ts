@@ -11,6 +11,11 @@ export function workerName(): string {
   return `${hostname()}:${process.pid}`;
 }
 
+/** Whether a person signed this: no worker's name has an @. */
+export function isPersons(by: string): boolean {
+  return by.includes("@");
+}
+
 /** Containers run under numbers that have no name. */
 function userName(): string {
   try {

@@ -1,7 +1,6 @@
-import { AssayError, type BatchFile } from "@assay/core";
+import type { BatchFile } from "@assay/core";
 import type { BatchSummary } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
-import { commandLine } from "./command-line.ts";
 import { percent } from "./histogram.ts";
 import { count, counted, duration, result } from "./say.ts";
 
@@ -69,21 +68,4 @@ export function showSummary(complete: CompleteBatch): void {
 export function statusText(status: BatchSummary["status"]): string {
   const entries = Object.entries(status).sort(([a, m], [b, n]) => (a === "ok" ? -1 : b === "ok" ? 1 : n - m));
   return entries.map(([name, rows]) => `${count(rows)} ${name}`).join(", ") || "none yet";
-}
-
-/** Exit 3 when more rows than `maxFailed` have no reward. Throws E_ROWS_FAILED. */
-export function refuseFailedRows(
-  { file, summary }: Pick<CompleteBatch, "file" | "summary">,
-  maxFailed: number,
-  root: string | undefined,
-): void {
-  const failed = summary.rows - okRows(summary);
-  if (failed <= maxFailed * summary.rows) return;
-  const { ok: _ok, ...others } = summary.status;
-  throw new AssayError("E_ROWS_FAILED", `${count(failed)} of ${counted(summary.rows, "row")} have no reward`, {
-    where: file.batch,
-    expected: `at most ${Number((100 * maxFailed).toFixed(2))} % (--max-failed)`,
-    got: statusText(others),
-    next: commandLine(["failures", file.batch], root),
-  });
 }

@@ -5,24 +5,30 @@ import { count, duration, note, result, resultJson, sizeText } from "./say.ts";
 import { tabbed, table } from "./table.ts";
 
 /**
- * Folders of a root that are no batch, with their age: a submit that was killed, or one that is under way. Assay
- * removes none of them; the command that does is the user's own.
+ * Folders of a root that are no batch, with their age: a submit that was killed, one that is under way, or a batch that
+ * lost its batch.json, which is nobody's to remove. Assay removes none of them; the command that does is the user's own.
  */
 export async function showUnplanned(store: ObjectStore, flags: JsonFlag): Promise<void> {
   const isTerminal = process.stdout.isTTY === true;
   const rows: string[][] = [];
   let example: string | null = null;
-  for await (const { folder, objects, bytes, modified } of listUnplanned(store)) {
-    example ??= folder;
+  let lost: string | null = null;
+  for await (const { folder, objects, bytes, lostPlan, modified } of listUnplanned(store)) {
+    if (lostPlan) lost ??= folder;
+    else example ??= folder;
     const at = modified === null ? null : new Date(modified).toISOString();
-    if (flags.json === true) resultJson({ folder, objects, bytes, modified: at });
+    if (flags.json === true) resultJson({ folder, objects, bytes, lost_plan: lostPlan, modified: at });
     else if (isTerminal) rows.push([folder, count(objects), sizeText(bytes), age(modified)]);
     else rows.push([folder, String(objects), String(bytes), at ?? ""]);
   }
   for (const line of isTerminal ? table([["FOLDER", "OBJECTS", "SIZE", "LAST PUT"], ...rows]) : tabbed(rows))
     if (rows.length > 0) result(line);
-  if (example === null) return note(`every folder of ${store.uri} is a batch`);
-  note("these are no batches: the submit was killed, or still runs (the same submit again carries on)");
+  if (lost !== null)
+    note(`${lost} is a batch whose batch.json is gone: put it back, or submit the same again, which writes it anew`);
+  if (example === null) return lost === null ? note(`every folder of ${store.uri} is a batch`) : undefined;
+  note(
+    `${example} is no batch${lost === null ? "" : " either"}: the submit was killed, or still runs (the same submit again carries on)`,
+  );
   note(`Assay removes none; when nobody stages it any more: ${removal(store.uri, example)}`);
 }
 

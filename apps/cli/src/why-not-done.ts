@@ -1,4 +1,5 @@
 import { AssayError } from "@assay/core";
+import { isPersons } from "./author.ts";
 import { commandLine } from "./command-line.ts";
 import { printable } from "./histogram.ts";
 import type { BatchState } from "./read-state.ts";
@@ -16,7 +17,7 @@ export function whyNotDone(seen: BatchState, root: string | undefined): AssayErr
       next: commandLine(["resume", batch], root),
     });
   }
-  if (seen.state === "paused" && last?.reason != null) {
+  if (seen.state === "paused" && last?.reason != null && !isPersons(last.by)) {
     return new AssayError("E_ROWS_FAILED", "this batch is paused, since its rows fail and the rest would, too", {
       where: batch,
       got: printable(last.reason, 1_000),
@@ -26,7 +27,7 @@ export function whyNotDone(seen: BatchState, root: string | undefined): AssayErr
   if (seen.state === "paused") {
     return new AssayError("E_NOT_FINISHED", "this batch is paused", {
       where: batch,
-      got: `paused ${author}`,
+      got: `paused ${author}${last?.reason == null ? "" : `: ${printable(last.reason, 1_000)}`}`,
       next: commandLine(["resume", batch], root),
     });
   }

@@ -1,9 +1,12 @@
 import { fileURLToPath } from "node:url";
-import { type BatchFile, type ControlEntry, profileByName } from "@assay/core";
+import { type BatchFile, type ControlEntry, profileByName, type Status } from "@assay/core";
+import { memoryStore } from "@assay/testkit";
 import { describe, expect, test } from "@jest/globals";
 import { commandLine } from "../src/command-line.ts";
 import type { BatchState } from "../src/read-state.ts";
-import { refuseFailedRows, statusText } from "../src/show-summary.ts";
+import { refuseFailedRows } from "../src/refuse-failed-rows.ts";
+import { statusText } from "../src/show-summary.ts";
+import { stepAfterFailures } from "../src/step-after-failures.ts";
 import { tabbed, table } from "../src/table.ts";
 import { nightText } from "../src/verbs/plan.ts";
 import { whyNotDone } from "../src/why-not-done.ts";
@@ -44,17 +47,43 @@ test("statuses are told with ok first and the rest by number", () => {
 describe("rows without a reward", () => {
   const file = { batch: "a-0123" } as BatchFile;
   const summary = { rows: 100, status: { ok: 95, truncated: 4, bad_input: 1 } };
-  const refuse = (maxFailed: number) => () =>
-    refuseFailedRows({ file, summary: summary as never }, maxFailed, undefined);
+  const refuse = (maxFailed: number) =>
+    refuseFailedRows({ store: memoryStore(), file, summary: summary as never }, maxFailed, undefined);
 
-  test("are fine up to the limit", () => {
-    expect(refuse(0.05)).not.toThrow();
+  test("are fine up to the limit", async () => {
+    expect(await refuse(0.05)).toBe(95);
   });
 
-  test("are exit 3 beyond it, with what they ended in", () => {
-    expect(refuse(0.04)).toThrow(
-      expect.objectContaining({ code: "E_ROWS_FAILED", exit: 3, got: "4 truncated, 1 bad_input", where: "a-0123" }),
-    );
+  test("are exit 3 beyond it, with what they ended in", async () => {
+    await expect(refuse(0.04)).rejects.toMatchObject({
+      code: "E_ROWS_FAILED",
+      exit: 3,
+      got: "4 truncated, 1 bad_input",
+      where: "a-0123",
+    });
+  });
+});
+
+describe("what to type after failures", () => {
+  const profile = profileByName("genrm-principle")!;
+  const member = (batch: string, budget: number): BatchFile =>
+    ({ batch, profile: { ...profile, max_tokens: budget } }) as BatchFile;
+  const again = (status: Status, budget: number | null, complete = true) => ({
+    complete,
+    link: { filter: { status: [status] }, set: budget === null ? {} : { max_tokens: String(budget) } },
+    file: member("a-r1", budget ?? 100),
+  });
+  const step = (status: Status, batches: string[], ...retries: ReturnType<typeof again>[]): string =>
+    stepAfterFailures({ head: member("a", 100), retries } as never, { status, batches } as never, undefined);
+
+  test("twice the largest budget that was too small, and --again where the same was asked already", () => {
+    expect(step("truncated", ["a"])).toBe("assay retry a --status truncated --set max_tokens=200");
+    expect(step("truncated", ["a", "a-r1"], again("truncated", 200))).toContain("max_tokens=400");
+    expect(step("looped", ["a"])).toBe("assay retry a --status looped");
+    expect(step("looped", ["a-r1"], again("looped", null))).toBe("assay retry a --status looped --again");
+    expect(step("looped", ["a"], again("looped", null, false))).not.toContain("--again");
+    expect(step("truncated", ["a"], again("truncated", 200))).toMatch(/max_tokens=200 --again$/);
+    expect(step("bad_input", ["a"])).not.toContain("assay retry");
   });
 });
 
@@ -68,7 +97,14 @@ describe("why a batch is not complete", () => {
     [seen("running"), "E_NOT_FINISHED", 75, "400 done", "same command"],
     [seen("cancelled", entry), "E_BATCH_CANCELLED", 2, "by ada@node at 2026-01-02", "resume a-0123"],
     [seen("paused", entry), "E_NOT_FINISHED", 75, "by ada@node", "resume a-0123"],
-    [seen("paused", { ...entry, reason: "all rejected" }), "E_ROWS_FAILED", 3, "all rejected", "--accept-failures"],
+    [
+      seen("paused", { ...entry, by: "node:71", reason: "all rejected" }),
+      "E_ROWS_FAILED",
+      3,
+      "all rejected",
+      "--accept-failures",
+    ],
+    [seen("paused", { ...entry, reason: "electricity" }), "E_NOT_FINISHED", 75, "electricity", "resume a-0123"],
   ])("%#", (state, code, exit, got, next) => {
     const error = whyNotDone(state, undefined);
     expect({ code: error.code, exit: error.exit }).toEqual({ code, exit });

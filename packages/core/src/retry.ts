@@ -65,9 +65,11 @@ export function parseRetryStatuses(names: readonly string[]): Status[] {
   return statuses.filter((status) => names.includes(status));
 }
 
+type RetryWish = Pick<RetryLink, "filter" | "set">;
+
 /** Whether two links ask the same rows in the same way; who wrote them and when is not part of it. */
-export function isSameRetry(parent: BatchFile, a: RetryLink, b: RetryLink): boolean {
-  const settings = ({ set }: RetryLink): string => profileSha256(retryProfile(parent, { set }));
+export function isSameRetry(parent: BatchFile, a: RetryWish, b: RetryWish): boolean {
+  const settings = ({ set }: RetryWish): string => profileSha256(retryProfile(parent, { set }));
   return canonicalJson(a.filter) === canonicalJson(b.filter) && settings(a) === settings(b);
 }
 

@@ -1,4 +1,4 @@
-import { type BatchFile, newestResult, type ResultRow } from "@assay/core";
+import { AssayError, type BatchFile, newestResult, type ResultRow, shardKey, successKey } from "@assay/core";
 import type { DecodeShard } from "@assay/datasets";
 import type { ObjectStore } from "@assay/store";
 import { readShards } from "./finalize-batch.ts";
@@ -8,7 +8,8 @@ import { readLedger } from "./read-ledger.ts";
 /**
  * What every row of a batch came to over the batch and its retries, in row order, chunk by chunk of the batch: the ok
  * result where there is one, else the newest. Of members that are not complete the shards that are there. `row.batch`
- * says whose result it is. Memory: a few chunks of each member, since all of them are in row order.
+ * says whose result it is. Memory: a few chunks of each member, since all of them are in row order. Rejects with
+ * E_BROKEN when a shard of a complete member is gone: fewer rows must not look like all of them.
  */
 export async function* readFamilyRows(
   ports: { store: ObjectStore; decodeShard: DecodeShard },
@@ -42,7 +43,16 @@ async function rowsThatAre(
 }
 
 async function chunksThatAre(store: ObjectStore, file: BatchFile): Promise<number[]> {
-  const { done } = await readLedger(store, file);
+  const { done, missing } = await readLedger(store, file);
+  const [gone] = missing;
+  if (gone !== undefined && (await store.head(successKey(file.batch))) !== null) {
+    throw new AssayError("E_BROKEN", "a complete batch lacks a shard", {
+      where: `${store.uri}/${shardKey(file.batch, gone)}`,
+      expected: `${file.chunks.length} shards`,
+      got: `${file.chunks.length - missing.length}`,
+      next: `assay verify ${file.batch}`,
+    });
+  }
   return [...file.chunks.keys()].filter((chunk) => done[chunk] === 1);
 }
 

@@ -1,6 +1,7 @@
 import {
   AssayError,
   type BatchFile,
+  isAssayError,
   type ResultRow,
   type Status,
   sha256,
@@ -129,7 +130,7 @@ export function summaryBytes(summary: BatchSummary): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(summary)}\n`);
 }
 
-/** The shards of a batch in chunk order, those that exist; a few are read ahead. */
+/** The shards of a batch in chunk order, those that exist; a few are read ahead. E_BROKEN names the shard. */
 export async function* readShards(
   ports: { store: ObjectStore; decodeShard: DecodeShard },
   file: BatchFile,
@@ -154,9 +155,24 @@ export async function* readShards(
     const bytes = await ahead.shift();
     fetchNext();
     if (bytes === null || bytes === undefined) continue;
-    const { rows, metadata } = await ports.decodeShard(bytes);
+    const { rows, metadata } = await ports.decodeShard(bytes).catch((error: unknown) => {
+      throw brokenShard(error, `${ports.store.uri}/${shardKey(file.batch, chunk)}`, file.batch);
+    });
     yield { chunk, bytes, rows, metadata };
   }
+}
+
+/** The decoder sees bytes and knows no name. */
+function brokenShard(error: unknown, where: string, batch: string): unknown {
+  if (!isAssayError(error, "E_BROKEN")) return error;
+  const { message, expected, got } = error;
+  return new AssayError("E_BROKEN", message, {
+    where,
+    ...(expected === undefined ? {} : { expected }),
+    ...(got === undefined ? {} : { got }),
+    next: `assay verify ${batch}`,
+    cause: error,
+  });
 }
 
 function addRow(summary: BatchSummary, row: ResultRow): void {

@@ -9,6 +9,8 @@ export interface FailureGroup {
   readonly status: Status;
   readonly error_code: string | null;
   readonly rows: number;
+  /** the batches, of the family, that these results are of */
+  readonly batches: readonly string[];
   readonly example: Pick<
     ResultRow,
     "row_index" | "id" | "input" | "input_line" | "principle" | "error_message" | "batch"
@@ -39,7 +41,7 @@ export async function groupFailures(
       failed += 1;
       const key = `${row.status} ${row.error_code ?? ""}`;
       const group = groups.get(key);
-      groups.set(key, group === undefined ? begin(row) : { ...group, rows: group.rows + 1 });
+      groups.set(key, group === undefined ? begin(row) : joined(group, row));
     }
     onProgress(seen);
   }
@@ -49,5 +51,10 @@ export async function groupFailures(
 function begin(row: ResultRow): FailureGroup {
   const { status, error_code, row_index, id, input, input_line, principle, error_message, batch } = row;
   const example = { row_index, id, input, input_line, principle, error_message, batch };
-  return { status, error_code, rows: 1, example };
+  return { status, error_code, rows: 1, batches: [batch], example };
+}
+
+function joined(group: FailureGroup, { batch }: ResultRow): FailureGroup {
+  const batches = group.batches.includes(batch) ? group.batches : [...group.batches, batch];
+  return { ...group, rows: group.rows + 1, batches };
 }

@@ -1,12 +1,14 @@
-import { batchKey } from "@assay/core";
+import { batchKey, controlPrefix, shardPrefix } from "@assay/core";
 import type { ObjectStore } from "@assay/store";
 import { unstagedRetryOf } from "./stage-retry.ts";
 
-/** A folder of a root that no batch.json makes a batch: a submit that was killed, or that is under way. */
+/** A folder of a root that no batch.json makes a batch: a submit that was killed, that is under way, or that lost it. */
 export interface UnplannedFolder {
   readonly folder: string;
   readonly objects: number;
   readonly bytes: number;
+  /** rewards or control entries lie in it, which a batch has whose batch.json was put: it is gone */
+  readonly lostPlan: boolean;
   /** epoch milliseconds of the newest object; null where the store does not tell */
   readonly modified: number | null;
 }
@@ -34,11 +36,13 @@ async function firstKey(store: ObjectStore, after: string): Promise<string | nul
 async function measure(store: ObjectStore, folder: string): Promise<UnplannedFolder> {
   let objects = 0;
   let bytes = 0;
+  let lostPlan = false;
   let newest: number | null = null;
-  for await (const { size, modified } of store.list(`${folder}/`)) {
+  for await (const { key, size, modified } of store.list(`${folder}/`)) {
     objects += 1;
     bytes += size;
+    lostPlan ||= key.startsWith(shardPrefix(folder)) || key.startsWith(controlPrefix(folder));
     if (modified !== undefined) newest = Math.max(newest ?? modified, modified);
   }
-  return { folder, objects, bytes, modified: newest };
+  return { folder, objects, bytes, lostPlan, modified: newest };
 }

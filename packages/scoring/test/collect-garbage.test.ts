@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { indexBatch } from "../src/batch-index.ts";
 import { type BatchGarbage, findGarbage, removeGarbage } from "../src/collect-garbage.ts";
+import { appendControl } from "../src/control-log.ts";
 import { listUnplanned, type UnplannedFolder } from "../src/list-unplanned.ts";
 import { contents, records, submit } from "./build-batch.ts";
 
@@ -79,6 +80,7 @@ describe("list-unplanned", () => {
       folder,
       objects,
       bytes,
+      lostPlan: false,
       modified: null,
     });
     expect((await all(listUnplanned(store))).sort((x, y) => (x.folder < y.folder ? -1 : 1))).toEqual([
@@ -89,5 +91,19 @@ describe("list-unplanned", () => {
       expected("z", 2, 6),
     ]);
     expect(await all(listUnplanned(memoryStore()))).toEqual([]);
+  });
+
+  test("a batch that lost its batch.json is told from a submit that was killed", async () => {
+    const file = await submit(store, records(3));
+    await appendControl(store, file.batch, { state: "paused" }, { id: "a", at: "2026-01-01T00:00:00.000Z", by: "x@y" });
+    put("killed/rows/000000.jsonl.gz");
+    const plan = store.objects.get(batchKey(file.batch))!;
+    store.objects.delete(batchKey(file.batch));
+    const lost = async () => (await all(listUnplanned(store))).filter(({ lostPlan }) => lostPlan);
+    expect((await lost()).map(({ folder }) => folder)).toEqual([file.batch]);
+    // the same submit writes it anew, but for when that was
+    expect(await submit(store, records(3))).toMatchObject({ batch: file.batch, sha256: file.sha256 });
+    expect(await lost()).toEqual([]);
+    expect(Buffer.from(store.objects.get(batchKey(file.batch))!).equals(plan)).toBe(true);
   });
 });

@@ -1,3 +1,4 @@
+import { shardKey, successKey } from "@assay/core";
 import { decodeShard } from "@assay/datasets";
 import { memoryStore, seeded } from "@assay/testkit";
 import { beforeEach, describe, expect, jest, test } from "@jest/globals";
@@ -84,11 +85,30 @@ describe("a family", () => {
     await score();
     const shard = `${child.batch}/rewards/000001.parquet`;
     store.objects.delete(shard);
+    store.objects.delete(successKey(child.batch));
     const rows = await rowsOfFamily(head);
     const { row_start, rows: gone } = child.chunks[1]!;
     expect(rows).toHaveLength(600);
     expect(rows.filter(({ status }) => status !== "ok")).toHaveLength(gone);
     expect(rows.find(({ status }) => status !== "ok")?.row_index).toBe(row_start);
+  });
+
+  test("that is complete and lacks a shard, or has one that cannot be read, is broken and never fewer rows", async () => {
+    const head = await submit(store, records(600));
+    await score((row) => (row % 2 === 0 ? "truncated" : "ok"));
+    const child = (await retry(head, ["truncated"]))!;
+    await score();
+    for (const { batch } of [head, child]) {
+      const shard = shardKey(batch, 1);
+      const bytes = store.objects.get(shard)!;
+      const broken = { code: "E_BROKEN", where: `${store.uri}/${shard}`, next: `assay verify ${batch}` };
+      store.objects.delete(shard);
+      await expect(rowsOfFamily(head)).rejects.toMatchObject(broken);
+      store.objects.set(shard, bytes.subarray(0, bytes.length - 9));
+      await expect(rowsOfFamily(head)).rejects.toMatchObject(broken);
+      store.objects.set(shard, bytes);
+    }
+    expect(await rowsOfFamily(head)).toHaveLength(600);
   });
 });
 

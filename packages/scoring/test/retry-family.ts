@@ -29,13 +29,20 @@ export function retriesIn(store: () => ObjectStore) {
   const link = (
     head: BatchFile,
     status: readonly Status[],
-    more: { set?: Record<string, string>; again?: boolean; by?: string; store?: ObjectStore } = {},
+    more: {
+      set?: Record<string, string>;
+      again?: boolean;
+      by?: string;
+      store?: ObjectStore;
+      accept?: Parameters<typeof linkRetry>[4];
+    } = {},
   ) =>
     linkRetry(
       { store: more.store ?? store(), decodeShard },
       head,
       { status, set: new Map(Object.entries(more.set ?? {})), again: more.again === true },
       { at, by: more.by ?? "test" },
+      more.accept,
     );
 
   return {

@@ -1,4 +1,4 @@
-import { isAssayError, type RetryLink, retryKey, type Status } from "@assay/core";
+import { AssayError, isAssayError, type RetryLink, retryKey, type Status } from "@assay/core";
 import { decodeShard } from "@assay/datasets";
 import { memoryStore, seeded } from "@assay/testkit";
 import { beforeEach, describe, expect, jest, test } from "@jest/globals";
@@ -166,6 +166,40 @@ describe("a retry", () => {
     const child = (await retry(head, ["truncated"]))!;
     expect(await pinBatch(store, child.batch, { ...pin, simulated: true }).catch(code)).toBe("E_SIMULATED_MIX");
     await pinBatch(store, child.batch, pin);
+  });
+
+  test("that its engines refuse is not begun, so that another can follow", async () => {
+    const head = await submit(store, records(20));
+    await score((row) => (row < 4 ? "truncated" : "ok"));
+    const before = contents(store.objects);
+    const asked: number[] = [];
+    const refuse = async ({ max_tokens }: { max_tokens: number }): Promise<void> => {
+      asked.push(max_tokens);
+      throw new AssayError("E_ENGINE_REFUSED", "its context is shorter");
+    };
+    const accept = { set: { max_tokens: "32000" }, accept: refuse };
+    expect(await link(head, ["truncated"], accept).catch(code)).toBe("E_ENGINE_REFUSED");
+    expect(contents(store.objects)).toBe(before);
+    // nothing to ask: nobody is asked whether it could be
+    expect(await link(head, ["looped"], accept)).toBeNull();
+    expect(asked).toEqual([32_000]);
+    expect(await link(head, ["truncated"])).toMatchObject({ n: 1, result: "created" });
+    // one that exists is begun already
+    expect(await link(head, ["truncated"], { accept: refuse })).toMatchObject({ n: 1, result: "exists" });
+  });
+
+  test("that was cancelled is told as such to the next one, with what lets that begin", async () => {
+    const head = await submit(store, records(20));
+    await score((row) => (row < 4 ? "truncated" : row < 6 ? "looped" : "ok"));
+    const child = (await retry(head, ["truncated"], { max_tokens: "32000" }))!;
+    const next = (): Promise<unknown> => link(head, ["looped"]).catch((error: unknown) => error);
+    expect(await next()).toMatchObject({ got: expect.stringMatching(/^running; .* --set max_tokens=32000$/) });
+    await appendControl(store, child.batch, { state: "cancelled" }, { id: "a", at, by: "ada@node" });
+    expect(await next()).toMatchObject({
+      code: "E_NOT_FINISHED",
+      got: expect.stringMatching(/^cancelled; /),
+      next: `assay resume ${child.batch}`,
+    });
   });
 
   test("of another generation of Assay is left to that one", async () => {

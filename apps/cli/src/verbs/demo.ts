@@ -5,9 +5,10 @@ import { readShards } from "@assay/scoring";
 import { commandLine } from "../command-line.ts";
 import type { JsonFlag } from "../flags.ts";
 import { histograms, renderHistograms } from "../histogram.ts";
+import { refuseFailedRows } from "../refuse-failed-rows.ts";
 import { result, resultJson, terminalWidth } from "../say.ts";
 import { scoreInputs } from "../score-inputs.ts";
-import { type CompleteBatch, refuseFailedRows, shardsPattern, showSummary, summaryJson } from "../show-summary.ts";
+import { type CompleteBatch, shardsPattern, showSummary, summaryJson } from "../show-summary.ts";
 
 /** From src/verbs and from dist/verbs alike. */
 const examples = fileURLToPath(new URL("../../../../examples/", import.meta.url));
@@ -35,7 +36,7 @@ export async function demo(flags: JsonFlag & { readonly root: string }): Promise
   });
   if (flags.json === true) resultJson(summaryJson(complete));
   else await showEnding(complete, flags.root);
-  refuseFailedRows(complete, maxFailed, flags.root);
+  await refuseFailedRows(complete, maxFailed, flags.root);
 }
 
 async function showEnding(complete: CompleteBatch, root: string): Promise<void> {

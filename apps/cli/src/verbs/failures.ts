@@ -1,6 +1,6 @@
-import { type BatchFile, statusMeanings, unretryableStatuses } from "@assay/core";
+import { statusMeanings } from "@assay/core";
 import { openDecoder } from "@assay/datasets";
-import { type FailureGroup, type Failures, findBatch, groupFailures, loadBatch } from "@assay/scoring";
+import { type FailureGroup, type Failures, type Family, findBatch, groupFailures, loadBatch } from "@assay/scoring";
 import { commandLine } from "../command-line.ts";
 import type { JsonFlag, RootFlags } from "../flags.ts";
 import { percent, printable } from "../histogram.ts";
@@ -10,6 +10,7 @@ import { showProgress } from "../progress.ts";
 import { readState } from "../read-state.ts";
 import { count, counted, note, result, resultJson } from "../say.ts";
 import { familyOf } from "../show-retries.ts";
+import { stepAfterFailures } from "../step-after-failures.ts";
 
 /** Failed rows of a batch and its retries, grouped by class, each with an example and what to type. */
 export async function failures(text: string, flags: RootFlags & JsonFlag): Promise<void> {
@@ -29,10 +30,9 @@ export async function failures(text: string, flags: RootFlags & JsonFlag): Promi
     progress.stop();
     await decoder.close();
   }
-  const head = file.parent?.batch ?? file.batch;
   if (flags.json === true) {
     const { batch, counts } = file;
-    const groups = found.groups.map((group) => ({ ...group, next: nextStep(file, head, group, flags.root) }));
+    const groups = found.groups.map((group) => ({ ...group, next: stepAfterFailures(family, group, flags.root) }));
     return resultJson({ batch, state, rows: counts.rows, done: found.rows, failed: found.failed, groups });
   }
   const retried =
@@ -40,14 +40,14 @@ export async function failures(text: string, flags: RootFlags & JsonFlag): Promi
   result(
     `${file.batch}  ${count(found.failed)} of ${counted(found.rows, "row")} have no reward (${percent(found.failed, found.rows)})${retried}`,
   );
-  for (const group of found.groups) for (const line of groupLines(file, head, group, flags.root)) result(line);
+  for (const group of found.groups) for (const line of groupLines(family, group, flags.root)) result(line);
   if (state !== "complete")
     note(
       `${file.batch} is ${state}: ${count(file.counts.rows - found.rows)} rows are to come, and a retry waits for them`,
     );
 }
 
-function groupLines(file: BatchFile, head: string, group: FailureGroup, root: string | undefined): string[] {
+function groupLines(family: Family, group: FailureGroup, root: string | undefined): string[] {
   const { example } = group;
   const line = (name: string, text: string): string => `    ${name.padEnd(9)}${text}`;
   const kind =
@@ -61,14 +61,6 @@ function groupLines(file: BatchFile, head: string, group: FailureGroup, root: st
     line("example", `row ${example.row_index}, id ${printable(example.id, 80)}, ${where}`),
     ...(example.error_message === null ? [] : [line("", printable(example.error_message, 300))]),
     line("look", commandLine(["explain", example.batch, String(example.row_index)], root)),
-    line("next", nextStep(file, head, group, root)),
+    line("next", stepAfterFailures(family, group, root)),
   ];
-}
-
-/** The retry of a class, with twice the token budget where it was too small; else what a person can do. */
-function nextStep(file: BatchFile, head: string, { status }: FailureGroup, root: string | undefined): string {
-  const asksAgain = !unretryableStatuses.some((one) => one === status);
-  if (!asksAgain || status === "too_long") return statusMeanings[status].next;
-  const budget = status === "truncated" ? ["--set", `max_tokens=${2 * file.profile.max_tokens}`] : [];
-  return commandLine(["retry", head, "--status", status, ...budget], root);
 }

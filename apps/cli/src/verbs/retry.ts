@@ -1,4 +1,4 @@
-import { AssayError, type BatchFile, defaultRetryStatuses, parseRetryStatuses } from "@assay/core";
+import { type BatchFile, defaultRetryStatuses, parseRetryStatuses } from "@assay/core";
 import { openDecoder } from "@assay/datasets";
 import { findBatch, type LinkedRetry, linkRetry, loadBatch, openRoot, stageRetry } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
@@ -7,17 +7,17 @@ import { commandLine } from "../command-line.ts";
 import { drainSignals } from "../drain-signals.ts";
 import type { DrainFlags, EngineFlags, JsonFlag, RedisFlags, RootFlags } from "../flags.ts";
 import type { Signals } from "../on-signals.ts";
-import { openNamedEngines } from "../open-engines.ts";
+import { type OpenedEngines, openNamedEngines } from "../open-engines.ts";
 import { assertWritable, openStore } from "../open-store.ts";
 import { decodeLimitMs } from "../open-worker.ts";
 import { prepareHangUp } from "../output-file.ts";
 import { showProgress } from "../progress.ts";
 import { queueBatch } from "../queue-batch.ts";
 import { readState, readSummary } from "../read-state.ts";
+import { refuseFailedRows } from "../refuse-failed-rows.ts";
 import { count, counted, note, result, resultJson } from "../say.ts";
 import { scoreStaged } from "../score-inputs.ts";
-import { familyOk, readRetries } from "../show-retries.ts";
-import { type CompleteBatch, okRows, showSummary, summaryJson } from "../show-summary.ts";
+import { type CompleteBatch, showSummary, summaryJson } from "../show-summary.ts";
 import { refuseCancelled } from "../stage-plan.ts";
 import { pairs } from "../submit-settings.ts";
 import { systemClock } from "../system-clock.ts";
@@ -47,20 +47,23 @@ export async function retry(text: string, flags: RetryFlags): Promise<void> {
   const set = pairs("--set", "key=value", flags.set);
   const status = flags.status.length === 0 ? defaultRetryStatuses(set) : parseRetryStatuses(flags.status);
   const signals = drainSignals(flags, flags.engine.length === 0 ? () => {} : prepareHangUp("retry"));
+  const engines = flags.engine.length === 0 ? null : await openNamedEngines(flags, head.model);
   try {
-    const staged = await stage(store, head, { status, set, again: flags.again === true }, signals);
+    const wanted = { status, set, again: flags.again === true };
+    const staged = await stage(store, head, wanted, signals, engines);
     if (staged === null) {
       note(`no row of ${head.batch} is ${status.join(", ")}: there is nothing to ask again`);
       return;
     }
     const { child, linked } = staged;
     await refuseCancelled(store, child.batch, flags.root);
-    const complete = await work(store, child, linked, flags, signals);
+    const complete = await work(store, child, linked, flags, signals, engines);
     if (complete === null) return;
     if (flags.json === true) resultJson(summaryJson(complete));
     else if (flags.engine.length > 0) showSummary(complete);
     await refuseFamily(store, head, flags);
   } finally {
+    await engines?.close();
     signals.close();
   }
 }
@@ -70,6 +73,7 @@ async function stage(
   head: BatchFile,
   wanted: Parameters<typeof linkRetry>[2],
   signals: Signals,
+  engines: OpenedEngines | null,
 ): Promise<{ child: BatchFile; linked: LinkedRetry } | null> {
   await assertWritable(store);
   const decoder = openDecoder({ timeLimitMs: decodeLimitMs });
@@ -78,7 +82,9 @@ async function stage(
   try {
     const ports = { store, decodeShard: decoder.decode };
     const { at, by } = author();
-    const linked = await linkRetry(ports, head, wanted, { at, by });
+    const linked = await linkRetry(ports, head, wanted, { at, by }, async (profile) => {
+      await engines?.probe(profile, head.model, head.revision);
+    });
     if (linked === null) return null;
     const onProgress = (seen: number): void => {
       rows = seen;
@@ -98,6 +104,7 @@ async function work(
   linked: LinkedRetry,
   flags: RetryFlags,
   signals: Signals,
+  engines: OpenedEngines | null,
 ): Promise<CompleteBatch | null> {
   const before = await readState(store, child.batch, child);
   const rows = counted(child.counts.rows, "row");
@@ -105,16 +112,11 @@ async function work(
   else if (before.state !== "complete") note(`this retry exists: ${count(before.doneRows)} of ${rows} are done`);
   else note(`this retry is complete already; nothing is asked again (--again asks anew what still failed)`);
   const rootId = await openRoot(store, systemClock.random);
-  if (flags.engine.length > 0) {
+  if (engines !== null) {
     const startedAt = Date.now();
-    const engines = await openNamedEngines(flags, child.model);
-    try {
-      const tell = flags.json === true ? resultJson : (): void => {};
-      const summary = await scoreStaged({ store, engines, rootId }, before, flags, signals, tell);
-      return { store, file: child, summary, seconds: (Date.now() - startedAt) / 1_000 };
-    } finally {
-      await engines.close();
-    }
+    const tell = flags.json === true ? resultJson : (): void => {};
+    const summary = await scoreStaged({ store, engines, rootId }, before, flags, signals, tell);
+    return { store, file: child, summary, seconds: (Date.now() - startedAt) / 1_000 };
   }
   if (flags.json !== true) result(child.batch);
   const untold = "a worker of this root picks it up, or the same command with --engine URL works on it here";
@@ -129,13 +131,7 @@ async function work(
 
 /** What counts is how many rows of the batch have no reward by now, not how many of the few that were asked again. */
 async function refuseFamily(store: ObjectStore, head: BatchFile, flags: RootFlags): Promise<void> {
-  const { rows } = head.counts;
-  const ok = familyOk(okRows(await readSummary(store, head.batch)), await readRetries(store, head));
-  note(`${head.batch} with its retries: ${count(ok)} of ${counted(rows, "row")} have a reward`);
-  if (rows - ok <= head.max_failed * rows) return;
-  throw new AssayError("E_ROWS_FAILED", `${count(rows - ok)} of ${counted(rows, "row")} still have no reward`, {
-    where: head.batch,
-    expected: `at most ${Number((100 * head.max_failed).toFixed(2))} % (--max-failed)`,
-    next: commandLine(["failures", head.batch], flags.root),
-  });
+  const whole = { store, file: head, summary: await readSummary(store, head.batch) };
+  const ok = await refuseFailedRows(whole, head.max_failed, flags.root);
+  note(`${head.batch} with its retries: ${count(ok)} of ${counted(head.counts.rows, "row")} have a reward`);
 }

@@ -1,7 +1,8 @@
 import { detach } from "../detach.ts";
+import { refuseFailedRows } from "../refuse-failed-rows.ts";
 import { resultJson } from "../say.ts";
 import { type ScoreFlags, scoreInputs } from "../score-inputs.ts";
-import { refuseFailedRows, showSummary, summaryJson } from "../show-summary.ts";
+import { showSummary, summaryJson } from "../show-summary.ts";
 
 /** submit, work and wait in one process, here or in one without a terminal; the same command again carries on. */
 export async function score(
@@ -12,5 +13,5 @@ export async function score(
   const complete = await scoreInputs(inputs, flags);
   if (flags.json === true) resultJson(summaryJson(complete));
   else showSummary(complete);
-  refuseFailedRows(complete, flags.maxFailed, flags.root);
+  await refuseFailedRows(complete, flags.maxFailed, flags.root);
 }

@@ -186,7 +186,7 @@ function statusLines({ seen, counts, retries, workers }: Look, root: string | un
     ...(control.weight === 1 ? [] : [line("weight", `${control.weight}, beside other batches of weight 1`)]),
     ...(last?.reason == null || seen.state !== "paused" ? [] : [line("reason", printable(last.reason, 1_000))]),
     ...lines("workers", workers === null ? [] : workerLines(workers, file.batch)),
-    line("next", nextCommand(seen, root)),
+    line("next", nextCommand(openMember(seen, retries), root)),
   ];
 }
 
@@ -211,6 +211,12 @@ function awayLines({ away, workers }: LookInVain, text: string, file: BatchFile 
 function awayJson({ away, workers }: LookInVain, file: BatchFile | null) {
   const { code, message, got = null } = away;
   return { batch: file?.batch ?? null, state: null, store: { code, message, got }, workers };
+}
+
+/** A complete batch waits for its retry: what is to be done is to be done there. */
+function openMember(seen: BatchState, retries: readonly RetryState[]): BatchState {
+  const open = retries.find((retry) => retry.seen !== null && retry.seen.state !== "complete");
+  return seen.state === "complete" ? (open?.seen ?? seen) : seen;
 }
 
 function nextCommand({ state, file }: BatchState, root: string | undefined): string {

@@ -7,8 +7,8 @@ import { openStore } from "../open-store.ts";
 import { noteOddities, noteScoredInputs, planInputs } from "../plan-inputs.ts";
 import { queueBatch } from "../queue-batch.ts";
 import { type BatchState, readState } from "../read-state.ts";
+import { refuseFailedRows } from "../refuse-failed-rows.ts";
 import { count, counted, note, result } from "../say.ts";
-import { refuseFailedRows } from "../show-summary.ts";
 import { refuseCancelled, stagePlan } from "../stage-plan.ts";
 import { watchBatch } from "../watch-batch.ts";
 
@@ -33,7 +33,7 @@ export async function submit(inputs: readonly string[], flags: SubmitFlags): Pro
       await queueBatch(store, file, rootId, flags, "the next score or worker on this root picks it up");
     if (flags.wait !== true) return;
     const complete = await watchBatch(store, file.batch, { timeoutMs: null, root: flags.root, signal: signals.drain });
-    refuseFailedRows(complete, flags.maxFailed, flags.root);
+    await refuseFailedRows(complete, flags.maxFailed, flags.root);
     note(`${file.batch} is complete`);
   } finally {
     await sources.close();

@@ -2,7 +2,8 @@ import { findBatch } from "@assay/scoring";
 import type { RootFlags } from "../flags.ts";
 import { onSignals } from "../on-signals.ts";
 import { openStore } from "../open-store.ts";
-import { refuseFailedRows, showSummary } from "../show-summary.ts";
+import { refuseFailedRows } from "../refuse-failed-rows.ts";
+import { showSummary } from "../show-summary.ts";
 import { watchBatch } from "../watch-batch.ts";
 
 /** Waits until a batch is complete, whoever works on it. */
@@ -17,7 +18,7 @@ export async function wait(text: string, flags: RootFlags & { readonly timeout?:
       signal: signals.drain,
     });
     showSummary(complete);
-    refuseFailedRows(complete, complete.file.max_failed, flags.root);
+    await refuseFailedRows(complete, complete.file.max_failed, flags.root);
   } finally {
     signals.close();
   }
