@@ -35,13 +35,22 @@ export function createFailureBudget(): FailureBudget {
   };
 }
 
-/** The engine-side class that every asked row of a chunk ended in, where there are at least 16 of them; else null. */
-export function chunkFailedAsAWhole(rows: readonly ResultRow[]): Status | null {
-  // bad records, empty responses and what --specials reject turned away were never sent to an engine
-  const asked = rows.filter((row) => row.attempts !== null && row.attempts > 0);
+/**
+ * The engine-side class that every row of `now` that was asked ended in, where these are at least 16 and half of what
+ * the chunk's `rows` had asked in all; else null. `now` leaves out what earlier attempts saved: of these it is only what
+ * failed that is asked again, and a chunk of which a third always fails must not look as a whole.
+ */
+export function chunkFailedAsAWhole(now: readonly ResultRow[], rows: readonly ResultRow[] = now): Status | null {
+  const asked = now.filter(wasAsked);
   const first = asked[0]?.status;
   if (asked.length < smallestChunk || first === undefined) return null;
+  if (asked.length < rows.filter(wasAsked).length / 2) return null;
   const failed =
     (engineSideStatuses as readonly Status[]).includes(first) && asked.every(({ status }) => status === first);
   return failed ? first : null;
+}
+
+/** Bad records, empty responses and what --specials reject turned away were never sent to an engine. */
+function wasAsked({ attempts }: ResultRow): boolean {
+  return attempts !== null && attempts > 0;
 }

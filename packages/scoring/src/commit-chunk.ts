@@ -19,7 +19,7 @@ export async function commitChunk(
 ): Promise<ChunkOutcome> {
   const asked = rows.filter((row) => !saved.rows.has(row.row_index));
   if (!context.control.accept_failures) {
-    const failed = chunkFailedAsAWhole(asked);
+    const failed = chunkFailedAsAWhole(asked, rows);
     if (failed !== null) return { kind: "failed-as-a-whole", reason: reasonOf(asked, failed) };
   }
   const found = { pin: context.pin, engineVersion: context.engineVersion(), software: options.software };

@@ -1,8 +1,10 @@
 import { isRunnable, type RowsLine, shardKey } from "@assay/core";
 import type { ObjectStore } from "@assay/store";
 import type { BatchContext } from "./batch-context.ts";
+import type { ChunkPorts } from "./chunk-ports.ts";
 import { readControl } from "./control-log.ts";
-import { fetchPartial, type PartialChunk, readPartial } from "./read-partial.ts";
+import { fetchSaved } from "./fetch-saved.ts";
+import { type PartialChunk, readPartial } from "./read-partial.ts";
 import { readRows } from "./read-rows.ts";
 
 /** What a chunk asks, and what earlier attempts left of it. */
@@ -18,17 +20,18 @@ export interface LoadedChunk {
  * to be begun. Rejects as the store does, and with E_BROKEN.
  */
 export async function loadChunk(
-  store: ObjectStore,
+  ports: Pick<ChunkPorts, "store" | "spool">,
   context: BatchContext,
   chunk: number,
 ): Promise<LoadedChunk | "exists" | "not-runnable"> {
+  const { store } = ports;
   const { file, pin } = context;
   const stopped = isRunnable(context.control.state) ? null : await whyNotBegun(store, context, chunk);
   if (stopped !== null) return stopped;
   const [refusal, rows, partial] = await Promise.allSettled([
     whyNotBegun(store, context, chunk),
     readRows(store, file, chunk),
-    fetchPartial(store, file.batch, chunk),
+    fetchSaved(ports, file.batch, chunk),
   ]);
   const why = found(refusal);
   if (why !== null) return why;

@@ -4,7 +4,8 @@ import type { BatchContext } from "./batch-context.ts";
 import { type ChunkAttempt, startAttempt } from "./chunk-attempt.ts";
 import type { ChunkOptions, ChunkOutcome, ChunkPorts } from "./chunk-ports.ts";
 import { commitChunk } from "./commit-chunk.ts";
-import { fetchPartial, type PartialChunk, readPartial } from "./read-partial.ts";
+import { fetchSaved } from "./fetch-saved.ts";
+import { type PartialChunk, readPartial } from "./read-partial.ts";
 import { saveRows } from "./save-rows.ts";
 import { waitForStore } from "./wait-for-store.ts";
 import { watchLosses } from "./watch-losses.ts";
@@ -38,7 +39,7 @@ export async function runAttempt(
   const { file, pin } = context;
   const { chunk, lines } = attempts;
   const read = async (): Promise<PartialChunk> => {
-    const fetched = await waitForStore(() => fetchPartial(ports.store, file.batch, chunk), options.wait);
+    const fetched = await waitForStore(() => fetchSaved(ports, file.batch, chunk), options.wait);
     return readPartial(fetched, file, pin, lines);
   };
   const saved = known ?? (await read());

@@ -2,13 +2,14 @@ import { type AssayError, toAssayError } from "@assay/core";
 import type { LeasedJob } from "@assay/queue";
 import type { BatchContext } from "./batch-context.ts";
 import type { ChunkOutcome, ChunkPorts } from "./chunk-ports.ts";
+import type { HeldLeases } from "./held-leases.ts";
 import { scoreChunk } from "./score-chunk.ts";
 import type { ServedBatches } from "./serve-batches.ts";
 import { waitForStore } from "./wait-for-store.ts";
 import type { Worker } from "./worker-ports.ts";
 
-/** What the chunks of a worker share of their rows. */
-export type HeldRows = Pick<ChunkPorts, "spool" | "memory" | "ahead">;
+/** What the chunks of a worker share. */
+export type Held = Pick<ChunkPorts, "spool" | "memory" | "ahead"> & { readonly leases: HeldLeases };
 
 const hasShard: ReadonlySet<ChunkOutcome["kind"]> = new Set(["committed", "lost-race", "exists"]);
 /** Before a chunk is tried again whose engines did not answer the probe. */
@@ -16,16 +17,18 @@ const awayPauseMs = 5_000;
 
 /**
  * Opens the batch of a leased chunk and sets the chunk going, its rows counted as ahead; resolves with the rest of the
- * work, which ends the lease and never rejects, or with null when the lease was ended at once.
+ * work, which ends the lease and never rejects, or with null when the lease was ended at once, or is one more of a chunk
+ * that runs here.
  */
 export async function runChunk(
   worker: Worker,
   served: ServedBatches,
-  held: HeldRows,
+  held: Held,
   leased: LeasedJob,
 ): Promise<{ readonly ended: Promise<void> } | null> {
   const { options, intake, ports } = worker;
   const { batch, chunk } = leased.job;
+  if (held.leases.adopt(leased)) return null;
   if ((options.only !== null && batch !== options.only) || served.isLeftAlone(batch)) {
     await putToTheBack(worker, leased);
     return null;
@@ -45,17 +48,21 @@ export async function runChunk(
     return null;
   }
   const lined = held.ahead.fetch(planned.rows * samples);
-  const ended = score(worker, served, held, leased, context, lined)
+  const lease = held.leases.hold(leased);
+  const ended = score(worker, served, held, lease, context, lined)
     // nobody looks at it before the worker's end
     .catch((error: unknown) => worker.fail(toAssayError(error)))
-    .finally(lined);
+    .finally(() => {
+      lined();
+      lease.letGo();
+    });
   return { ended };
 }
 
 async function score(
   worker: Worker,
   served: ServedBatches,
-  held: HeldRows,
+  { spool, memory, ahead }: Held,
   leased: LeasedJob,
   context: BatchContext,
   lined: () => void,
@@ -65,7 +72,7 @@ async function score(
   const startedAt = ports.clock.now();
   const run = served.run(batch);
   try {
-    const outcome = await scoreChunk({ ...ports, ...held }, context, chunk, {
+    const outcome = await scoreChunk({ ...ports, spool, memory, ahead }, context, chunk, {
       drain: options.drain,
       signal: AbortSignal.any([giveBack, run.stopped]),
       abort: options.abort,

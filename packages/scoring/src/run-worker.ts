@@ -1,4 +1,5 @@
 import { type AssayError, toAssayError } from "@assay/core";
+import { openHeldLeases } from "./held-leases.ts";
 import { isIdle } from "./is-idle.ts";
 import { reconcileRoot } from "./reconcile-root.ts";
 import { openRowMemory } from "./row-memory.ts";
@@ -39,7 +40,12 @@ function startWorker(given: WorkerPorts, options: WorkerOptions) {
   const store = watchStore(given.store, given.clock);
   const ports = { ...given, store };
   const { disk, queue, pool, clock } = ports;
-  const held = { spool: disk === null ? null : openSpool(disk), memory: openRowMemory(), ahead: openRowsAhead(clock) };
+  const held = {
+    spool: disk === null ? null : openSpool(disk),
+    memory: openRowMemory(),
+    ahead: openRowsAhead(clock),
+    leases: openHeldLeases(),
+  };
   const stopIntake = new AbortController();
   const intake = AbortSignal.any([options.drain, options.abort, stopIntake.signal]);
   const deadline = new AbortController();

@@ -21,7 +21,7 @@ export async function scoreChunk(
   options: ChunkOptions,
 ): Promise<ChunkOutcome> {
   const wait = { clock: ports.clock, signal: options.signal, onAway: options.onAway };
-  const loaded = await waitForStore(() => loadChunk(ports.store, context, chunk), wait);
+  const loaded = await waitForStore(() => loadChunk(ports, context, chunk), wait);
   if (loaded === "exists" || loaded === "not-runnable") return { kind: loaded };
   const { lines } = loaded;
   const attempts: ChunkAttempts = { chunk, lines, dead: new Set(), refused: false, onRefused: () => {} };

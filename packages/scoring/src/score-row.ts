@@ -12,10 +12,11 @@ import type { RowPorts } from "./ask-row.ts";
 import { askSamples } from "./ask-samples.ts";
 import type { BatchContext } from "./batch-context.ts";
 import { unaskedOutcome } from "./row-outcome.ts";
+import { waitForStore } from "./wait-for-store.ts";
 
 /**
  * Scores one row: build, ask once or as many times as the batch has samples, result. What an earlier batch knows is not
- * asked. A row that fails is a result, too. Rejects with E_ABORTED or E_ENGINES_FENCED only; a row one of whose samples
+ * asked; a store that is away is waited for. A row that fails is a result, too. Rejects with E_ABORTED or E_ENGINES_FENCED only; a row one of whose samples
  * is not done then is not done.
  */
 export async function scoreRow(
@@ -27,7 +28,8 @@ export async function scoreRow(
   const { file } = context;
   const built = buildRequest(row, { ...file, profile: context.profile }, context.reading.first, context.server);
   if (built.kind === "unasked") return makeResultRow(file, row, unaskedOutcome(built), ports.clock.now());
-  const known = (await context.reuse?.find(built.rowKey)) ?? null;
+  const { reuse } = context;
+  const known = reuse === null ? null : await waitForStore(() => reuse.find(built.rowKey), ports);
   if (known !== null) return makeReusedRow(file, row, built.rowKey, known);
   const outcomes = await askSamples(ports, context, row.rowIndex, built, prefix);
   for (const { engine, status, errorMessage } of outcomes) {

@@ -1,5 +1,6 @@
 import { isAssayError, readPartialKey } from "@assay/core";
 import type { ObjectStore } from "@assay/store";
+import { type FetchedPartial, fetchPartial } from "./read-partial.ts";
 
 /** Finished rows of a whole node for hours: 2 GB of checkpoints are about 100,000 rows with all their reasoning. */
 export const maxSpoolBytes = 2 * 1024 ** 3;
@@ -11,6 +12,11 @@ export interface Spool {
    * full, broken, or holds 2 GB already. Never rejects with an AssayError.
    */
   keep(key: string, bytes: Uint8Array): Promise<boolean>;
+  /**
+   * The checkpoints of a chunk that are here, in key order: of this process, of one that ended before the store took
+   * them, or of a sibling on this host. A disk that does not answer holds none.
+   */
+  held(batch: string, chunk: number): Promise<FetchedPartial["checkpoints"]>;
   /** The store has it, or more. Never rejects. */
   drop(key: string): Promise<void>;
 }
@@ -30,6 +36,11 @@ export function openSpool(disk: ObjectStore, maxBytes = maxSpoolBytes): Spool {
         throw error;
       }
     },
+    held: (batch, chunk) =>
+      fetchPartial(disk, batch, chunk).then(
+        ({ checkpoints }) => checkpoints,
+        () => [],
+      ),
     // what stays is put once more by emptySpool, which does no harm
     drop: (key) => disk.remove(key).catch(() => {}),
   };

@@ -9,7 +9,7 @@ import { attempt, chunkOf, number, openChunk, partial, rowsIn, shard } from "./a
 import { pin, record } from "./build-batch.ts";
 import type { Befalls, StoreOperation } from "./faulty-store.ts";
 import { turn, until } from "./immediate-clock.ts";
-import type { Say } from "./scripted-pool.ts";
+import type { Ask, Say } from "./scripted-pool.ts";
 
 describe("checkpoints: when", () => {
   test("after 64 rows, without the clock moving; none for the last rows, whose commit follows", async () => {
@@ -126,6 +126,21 @@ describe("checkpoints: the next attempt", () => {
       kind: "failed-as-a-whole",
       reason: expect.stringMatching(/all 20 asked rows/),
     });
+  });
+});
+
+describe("a chunk of which a third always fails", () => {
+  test("is committed as it is when it was stopped before its commit, as it is when it was not", async () => {
+    const third = (ask: Ask): Say => (number(ask) % 3 === 0 ? "rejected" : "verdict");
+    const straight = await openChunk(chunkOf(48));
+    expect(await attempt(straight, third).ended).toMatchObject({ kind: "committed", ok: 32 });
+    const chunk = await openChunk(chunkOf(48));
+    const first = attempt(chunk, (ask) => (number(ask) === 45 ? "hang" : third(ask)));
+    await until(() => first.pool.inFlight() === 1);
+    first.stop.abort();
+    await first.ended;
+    // what failed is asked again, and most of what is asked now fails alike
+    expect(await attempt(chunk, third).ended).toMatchObject({ kind: "committed", ok: 32 });
   });
 });
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type BatchFile, isAssayError, type ResultRow, successKey } from "@assay/core";
+import { AssayError, type BatchFile, isAssayError, type ResultRow, successKey } from "@assay/core";
 import { decodeKeys, decodeShard } from "@assay/datasets";
 import { memoryStore } from "@assay/testkit";
 import { beforeEach, describe, expect, test } from "@jest/globals";
@@ -11,6 +11,7 @@ import { linkRetry } from "../src/link-retry.ts";
 import { openReuse } from "../src/open-reuse.ts";
 import { verifyBatch } from "../src/verify-batch.ts";
 import { type Changed, pin, probing, record, records, submit } from "./build-batch.ts";
+import { type Befalls, faultyStore, type StoreOperation } from "./faulty-store.ts";
 import { type Ask, type Say, scriptedPool } from "./scripted-pool.ts";
 import { startWorker } from "./start-worker.ts";
 import { wipeableQueue } from "./wipeable-queue.ts";
@@ -138,6 +139,26 @@ describe("open-reuse", () => {
       source: `reused:${first.file.batch}`,
     });
     expect(second.asked).toEqual(["r7|is it right"]);
+  });
+
+  test("a store that is away while an earlier result is read is waited for: the chunk goes on, and its rows in flight", async () => {
+    const first = await score(records(8));
+    const file = await submit(store, records(8, 100) + records(8), reusing(first.file.batch));
+    expect(file.chunks).toHaveLength(1);
+    const befell = { loads: 0, faults: 0 };
+    const befalls = ({ kind, key }: StoreOperation): Befalls => {
+      if (kind === "get" && key.startsWith(`${file.batch}/rows/`)) befell.loads += 1;
+      // while the keys are read nothing happens: the chunk is not opened yet
+      if (befell.loads === 0 || !key.startsWith(`${first.file.batch}/rewards/`) || befell.faults >= 5) return null;
+      befell.faults += 1;
+      return "before";
+    };
+    const faulty = faultyStore(store, befalls, () => new AssayError("E_STORE_UNAVAILABLE", "played"));
+    const pool = scriptedPool();
+    expect(await startWorker({ store: faulty, queue, pool }).ended).toBe("idle");
+    expect(befell).toEqual({ loads: 1, faults: 5 });
+    expect(pool.log.filter(({ kind }) => kind === "chat")).toHaveLength(8);
+    expect(await verifyBatch({ store, decodeShard }, file.batch)).toMatchObject({ complete: true, broken: null });
   });
 
   test("what is reused is part of the batch's name, and naming nothing is not", async () => {

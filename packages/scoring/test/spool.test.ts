@@ -76,6 +76,22 @@ describe("finished rows while the store is away", () => {
     expect(await spooledRows()).toEqual([]);
   });
 
+  test.each([1, 5])(
+    "nor are they asked again where the store refuses them %i times more while the next one begins",
+    async (fails) => {
+      const { store, file, queue, worker } = await halfDone((operation) => (isCheckpoint(operation) ? "before" : null));
+      worker.drain.abort();
+      await worker.ended;
+      let tries = 0;
+      const befalls = (operation: StoreOperation): Befalls =>
+        isCheckpoint(operation) && tries++ < fails ? "before" : null;
+      const second = startWorker({ store: faultyStore(store, befalls, away), disk, queue });
+      expect(await second.ended).toBe("idle");
+      expect(new Set(second.pool.log.map(({ row }) => row)).size).toBe(20);
+      expect(await verifyBatch({ store, decodeShard }, file.batch)).toMatchObject({ complete: true, broken: null });
+    },
+  );
+
   test("once the store takes them the disk holds nothing, and of many tries never more than the last two", async () => {
     let tries = 0;
     const held: number[] = [];
