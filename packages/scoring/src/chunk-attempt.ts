@@ -39,7 +39,7 @@ export interface ChunkAttempt {
   isFollowed(): Promise<boolean>;
   /**
    * Puts `.end` where `.start` may stand: the attempt is given up, and nothing died. Tries a few times, once where the
-   * signal is aborted. Never rejects.
+   * signal is aborted, and waits 2 s for each answer. Never rejects.
    */
   end(signal: AbortSignal): Promise<void>;
 }
@@ -48,6 +48,8 @@ const nothing = new Uint8Array();
 /** A hiccup of the store is over by then, and who drains is not held up. */
 const endTries = 3;
 const endAgainMs = 1_000;
+/** A store that is silent for longer may be so for minutes; the put may still arrive. */
+const endPatienceMs = 2_000;
 
 /** `found` is what stood in the chunk's partial/ before. */
 export function startAttempt(
@@ -101,16 +103,24 @@ export function startAttempt(
       if (begun === null) return;
       // where the store stays away it counts as a death, which costs width, and a row only together with another one
       for (let left = endTries; left > 0; left -= 1) {
-        try {
-          await store.putIfAbsent(endKey(batch, of.chunk, of.id), nothing);
-          return;
-        } catch {
-          if (signal.aborted || left === 1) return;
-        }
+        const put = store.putIfAbsent(endKey(batch, of.chunk, of.id), nothing).then(
+          () => true,
+          () => false,
+        );
+        const silent = wait.clock.sleep(endPatienceMs, until(put)).then(() => null);
+        const isPut = await Promise.race([put, silent]);
+        if (isPut !== false || signal.aborted || left === 1) return;
         await wait.clock.sleep(endAgainMs, signal);
       }
     },
   };
+}
+
+/** Aborts when the work has ended. */
+function until(work: Promise<unknown>): AbortSignal {
+  const ended = new AbortController();
+  void work.then(() => ended.abort());
+  return ended.signal;
 }
 
 function attemptsIn(files: readonly PartialFile[], kind: PartialFile["kind"]): ReadonlySet<string> {

@@ -79,7 +79,7 @@ async function ask(
   const missing = lines.flatMap((line) => (isBadLine(line) ? [] : line.principles)).length - saved.rows.size;
   const saver = saveRows(
     ports,
-    { file, pin, chunk, attempt: attempt.id, rows: missing },
+    { file, pin, chunk, attempt: attempt.id, rows: missing, giveUp: options.signal },
     {
       onSaved: () => {
         if (attempts.refused) attempts.onRefused();

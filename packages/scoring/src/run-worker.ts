@@ -8,7 +8,7 @@ import { runChunk } from "./run-chunk.ts";
 import { serveBatches } from "./serve-batches.ts";
 import { openSpool } from "./spool.ts";
 import { type Seen, tellState } from "./tell-state.ts";
-import { waitForStore } from "./wait-for-store.ts";
+import { untilAborted, waitForStore } from "./wait-for-store.ts";
 import { type Away, watchStore } from "./watch-store.ts";
 import type { Worker, WorkerOptions, WorkerPorts } from "./worker-ports.ts";
 
@@ -134,9 +134,9 @@ function startWorker(given: WorkerPorts, options: WorkerOptions) {
   async function reconcileOnce(): Promise<void> {
     reconnected = false;
     try {
-      if (!(await reconcileRoot(worker, served))) reconnected = true;
+      if (!(await untilAborted(reconcileRoot(worker, served), giveBack))) reconnected = true;
     } catch (error) {
-      fail(toAssayError(error));
+      if (!giveBack.aborted) fail(toAssayError(error));
     }
   }
 

@@ -18,6 +18,8 @@ import type { Spool } from "./spool.ts";
 /** Finished rows are in the store at the latest when so many wait, or the first of them has waited so long (P3). */
 export const saveAtRows = 64;
 export const saveEveryMs = 30_000;
+/** A put that says nothing for so long may not say anything for minutes. */
+const silentAfterMs = 3_000;
 /** While a row that has to be saved before the next one is sent waits for a store that is away. */
 const saveAgainMs = 1_000;
 
@@ -42,13 +44,14 @@ export interface RowSaver {
  * A saver for the attempt `attempt`, whose `rows` rows are all that are missing: with the last of them the commit
  * follows, so that a chunk that ends soon costs no checkpoint. Rows that are not worth keeping are left out. Checkpoints
  * are never overwritten and never deleted here. A store that is away is asked again 30 s later (`onAway`); any other
- * refusal goes to `onError`. What the store does not take is meanwhile kept in `spool`, for the case that this process
- * ends before the store is back (`onSpooled`). All that the store does not have counts in `memory`. `onSaved` hears of
+ * refusal goes to `onError`. What the store does not take, or says nothing of for 3 s, is meanwhile kept in `spool`, for
+ * the case that this process ends before the store is back (`onSpooled`). Once `giveUp` has aborted no put is waited for
+ * any longer than that. All that the store does not have counts in `memory`. `onSaved` hears of
  * each checkpoint.
  */
 export function saveRows(
   ports: { store: ObjectStore; spool: Spool | null; memory: RowMemory; clock: Clock },
-  of: { file: BatchFile; pin: Pin; chunk: number; attempt: string; rows: number },
+  of: { file: BatchFile; pin: Pin; chunk: number; attempt: string; rows: number; giveUp: AbortSignal },
   tell: {
     onSaved: () => void;
     onSpooled: (rows: number) => void;
@@ -94,22 +97,55 @@ export function saveRows(
         rows.map(({ row }) => row),
       ),
     );
-    // a store that hangs is given up after minutes, and whoever drains this process may not wait so long
-    if (isAway) await keep(key, bytes, rows);
-    try {
-      await store.putIfAbsent(key, bytes);
+    let isKept = false;
+    const keepOnce = async (): Promise<void> => {
+      if (!isKept) await keep(key, bytes, rows);
+      isKept = true;
+    };
+    if (isAway) await keepOnce();
+    const answer = await put(key, bytes, keepOnce);
+    if (answer === "taken") {
       isAway = false;
       memory.release(rows);
       tell.onSaved();
       await respool(null);
-    } catch (error) {
+    } else {
       unsaved = [...rows, ...unsaved];
-      if (!isAway) await keep(key, bytes, rows);
+      await keepOnce();
       isAway = true;
-      if (!isAssayError(error, "E_STORE_UNAVAILABLE")) return tell.onError(error);
-      tell.onAway(error);
+      if (answer !== "silent") {
+        if (!isAssayError(answer.error, "E_STORE_UNAVAILABLE")) return tell.onError(answer.error);
+        tell.onAway(answer.error);
+      }
     }
     if (unsaved.length > 0) saveLater();
+  }
+
+  /** "silent": the store has not answered, and the rows are given up. `onSilence` is awaited first. */
+  async function put(
+    key: string,
+    bytes: Uint8Array,
+    onSilence: () => Promise<void>,
+  ): Promise<"taken" | "silent" | { error: unknown }> {
+    const answered = store.putIfAbsent(key, bytes).then(
+      () => "taken" as const,
+      (error: unknown) => ({ error }),
+    );
+    const heard = new AbortController();
+    void answered.then(() => heard.abort());
+    const soon = clock.sleep(silentAfterMs, heard.signal).then(() => "silent" as const);
+    const early = await Promise.race([answered, soon]);
+    if (early !== "silent" || heard.signal.aborted) return answered;
+    await onSilence();
+    return Promise.race([answered, abortOf(of.giveUp, heard.signal).then(() => "silent" as const)]);
+  }
+
+  /** Resolves when the signal has aborted; `over` ends the listening. */
+  function abortOf(signal: AbortSignal, over: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener("abort", () => resolve(), { once: true, signal: over });
+    });
   }
 
   async function keep(key: string, bytes: Uint8Array, rows: readonly HeldRow[]): Promise<void> {

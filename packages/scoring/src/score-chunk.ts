@@ -12,7 +12,8 @@ import { waitForStore } from "./wait-for-store.ts";
  * rows kept in memory and in the spool, and no row is sent while both are full. Nothing new is begun without it, since a
  * chunk's lines come from there and its `.start` goes there: no more rows wait than the chunks hold that were taken
  * before. Rejects with E_ABORTED (the signals), E_ENGINES_FENCED, E_BROKEN (rows/ is not the plan's): nothing is
- * committed then, and finished rows are in a checkpoint, or in the spool where the store did not take it.
+ * committed then but a shard whose put was under way, and finished rows are in a checkpoint, or in the spool where the
+ * store did not take it.
  */
 export async function scoreChunk(
   ports: ChunkPorts,

@@ -219,6 +219,9 @@ describe("score-chunk: what is not", () => {
   });
 });
 
+/** So long a checkpoint's answer is waited for before it is kept on the disk; asked for with each put. */
+const putIsSilentMs = 3_000;
+
 describe("score-chunk: a store that is away, and the end", () => {
   test("it is waited for, with the finished rows kept: no row is asked twice, nothing is lost", async () => {
     let refusals = 12;
@@ -229,9 +232,8 @@ describe("score-chunk: a store that is away, and the end", () => {
     expect(pool.log).toHaveLength(32);
     expect(await shardOf(memory, file)).toHaveLength(16);
     // 1 s doubling to 30 s, so that an hour's outage is 130 questions
-    expect(clock.slept.slice(-12)).toEqual(
-      [1, 2, 4, 8, 16, 30, 30, 30, 30, 30, 30, 30].map((seconds) => seconds * 1_000),
-    );
+    const pauses = clock.slept.filter((ms) => ms !== putIsSilentMs);
+    expect(pauses.slice(-12)).toEqual([1, 2, 4, 8, 16, 30, 30, 30, 30, 30, 30, 30].map((seconds) => seconds * 1_000));
     expect(away()).toBe(12);
   });
 
@@ -318,7 +320,8 @@ describe("score-chunk: a store that is away, and the end", () => {
         break;
       }
       expect(isAssayError(error, "E_ABORTED")).toBe(true);
-      expect(await shardOf(memory, file)).toBeNull();
+      // but for the put that was under way: nobody waits for its answer
+      if (at !== put) expect(await shardOf(memory, file)).toBeNull();
     }
   });
 });

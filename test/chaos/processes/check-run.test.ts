@@ -100,6 +100,30 @@ test("a row under which two engines of the plan ended is counted and no breach",
   expect(found).toMatchObject({ quarantined: 1, broken: [] });
 });
 
+test("so is one that two killed workers had, whose engines ended before anybody could see them live; one that was seen to is a breach", async () => {
+  const started = (at: number, attempt: string, by = "w0.2") => ({
+    action: "PutObject" as const,
+    key: `${batch}/partial/000000/${attempt}.start`,
+    status: 200,
+    by,
+    at,
+  });
+  const killed = {
+    ...kept,
+    ...stored(row(0), row(1, "quarantined")),
+    asks: [ask(1, 1_000, 1_999, "w0.0"), ask(1, 11_000, 12_000, "w0.1")],
+    lives: [life("w0.0", 2_000, "SIGKILL"), life("w0.1", 12_000, "SIGKILL")],
+    engineEnds: [
+      { engine, atMs: 5_000, untilMs: 5_100 },
+      { engine, atMs: 15_000, untilMs: 15_100 },
+    ],
+  };
+  const late = [started(900, "a"), started(10_900, "b"), started(4_000, "other", "w1.0"), started(20_000, "c")];
+  expect(await checkRun({ ...killed, log: late })).toMatchObject({ quarantined: 1, broken: [] });
+  const seen = [...late, started(4_000, "d")];
+  expect((await checkRun({ ...killed, log: seen })).broken.join("\n")).toMatch(/kills no engine/);
+});
+
 test.each<[Status, number]>([
   ["ok", 1],
   ["engine_error", 0],

@@ -1,5 +1,5 @@
 import { gunzipSync } from "node:zlib";
-import { isEngineSide, readPartialKey, type Status } from "@assay/core";
+import { chunkPartialPrefix, isEngineSide, readPartialKey, type Status } from "@assay/core";
 import { decodeShard } from "@assay/datasets";
 import type { S3LogEntry } from "@assay/testkit";
 import type { Ask } from "./engine-gate.ts";
@@ -40,7 +40,7 @@ export interface Findings {
   /** rewards of rows that are not ok, or other ones than an undisturbed engine gives */
   invented: number;
   withoutReward: number;
-  /** rows that ended as poison since the plan's own deaths of engines met them again and again: nobody can tell them apart */
+  /** rows that ended as poison since engines of the plan ended as if under them, twice: nobody can tell them apart */
   quarantined: number;
   /** requests for a row beyond its first, whatever the reason */
   askedAgain: number;
@@ -113,7 +113,8 @@ async function checkBatch(
       places.set(name ?? "", { batch, chunk: Number(chunk) });
       if (row.status !== "ok") found.withoutReward += 1;
       if (row.status === "quarantined") {
-        if (looksPoisonous(facts, name ?? "")) found.quarantined += 1;
+        const place = { batch, chunk: Number(chunk) };
+        if (looksPoisonous(facts, name ?? "", place)) found.quarantined += 1;
         else found.broken.push(`${key} row ${at} was quarantined, and kills no engine`);
       }
       const wanted = expected?.get(at);
@@ -131,19 +132,40 @@ async function checkBatch(
   found.doubled += [...seen.values()].filter((count) => count > 1).length;
 }
 
-/** No row of a run kills engines. Two engines that ended under a row, or six workers, are all that a killer would show. */
-function looksPoisonous({ asks, engineEnds, lives }: RunFacts, name: string): boolean {
-  const own = asks.filter(({ row }) => row === name);
+/**
+ * No row of a run kills engines, yet two deaths under it are all that a killer would show: an engine of the plan that
+ * ended while it had the row, or one that ended after the worker that had sent the row was killed, before that worker,
+ * started again, began the chunk and could have seen it live (protocol Q16); others reach it by other addresses.
+ */
+function looksPoisonous(facts: RunFacts, name: string, { batch, chunk }: Place): boolean {
+  const own = facts.asks.filter(({ row }) => row === name);
   const met = (ask: Ask, fromMs: number, untilMs: number): boolean =>
     ask.at <= untilMs && (ask.endedAt ?? Number.POSITIVE_INFINITY) >= fromMs;
-  const engines = engineEnds.filter(({ engine, atMs, untilMs }) =>
+  const under = facts.engineEnds.filter(({ engine, atMs, untilMs }) =>
     own.some((ask) => ask.engine === engine && met(ask, atMs, untilMs)),
   );
-  const kills = lives.filter(
-    ({ name: life, end, endedAt }) =>
-      end === "SIGKILL" && endedAt !== null && own.some((ask) => ask.by === life && met(ask, endedAt, endedAt)),
+  const begun = facts.log.filter(
+    ({ action, key }) =>
+      action === "PutObject" && key.startsWith(chunkPartialPrefix(batch, chunk)) && key.endsWith(".start"),
   );
-  return engines.length >= 2 || kills.length >= 6;
+  const unseen = facts.lives.filter(({ name: life, end, endedAt }) => {
+    if (end !== "SIGKILL" || endedAt === null) return false;
+    const again = begun.filter(({ by, at }) => at > endedAt && slotOf(by) === slotOf(life));
+    const next = Math.min(...again.map(({ at }) => at));
+    return own.some(
+      (ask) =>
+        ask.by === life &&
+        // the gate saw the connection close a moment before the crew saw the process end
+        met(ask, endedAt - settleMs, endedAt) &&
+        facts.engineEnds.some(({ engine, atMs }) => engine === ask.engine && endedAt < atMs && atMs < next),
+    );
+  });
+  return under.length + unseen.length >= 2;
+}
+
+/** "w0.12" is the thirteenth process of the worker w0. */
+function slotOf(life: string | null): string | undefined {
+  return life?.split(".")[0];
 }
 
 /** Two ways of reading may differ in the last bits. */
