@@ -14,8 +14,9 @@ export const windowChunks = 5_000;
  * The one function behind submit, resume and "Redis was wiped": plan minus shards = jobs to have. Adds the jobs of
  * missing chunks that are in no list of the queue, in the batch's own order, a job in limbo being removed first
  * (protocol V5), and chunks that nobody has begun first. Idempotent; anybody may run it at any time, several at once
- * included. Adds nothing for a batch that is paused or ended. Returns the number of missing chunks, 0 when the batch is
- * ready to be finalized. `nothingWaits`: of its jobs the queue has none but those in somebody's hands.
+ * included. Adds nothing for a batch that is paused or ended, and nothing by a weight that was changed meanwhile.
+ * Returns the number of missing chunks, 0 when the batch is ready to be finalized. `nothingWaits`: of its jobs the queue
+ * has none but those in somebody's hands.
  */
 export async function reconcileBatch(
   store: ObjectStore,
@@ -35,6 +36,12 @@ export async function reconcileBatch(
     // behind the batch's own jobs that wait: at the present time they would give it a second share
     const waiting = nothingWaits ? 0 : wanted.length - absent.length;
     await queue.add(absent.map((job, k) => ({ ...job, priority: priorityOf(start, waiting + k, control.weight) })));
+    const now = await readControl(store, file.batch);
+    // whoever changed it may have been through the queue before these jobs came, and looks no more
+    if (now.weight !== control.weight || !isRunnable(now.state)) {
+      await queue.remove(absent);
+      return reconcileBatch(store, queue, file, nothingWaits);
+    }
   }
   return missing.length;
 }

@@ -7,6 +7,7 @@ import {
   isAssayError,
   sha256,
   shardKey,
+  shardPrefix,
   startKey,
 } from "@assay/core";
 import type { Job, JobQueue } from "@assay/queue";
@@ -15,7 +16,7 @@ import { memoryStore } from "@assay/testkit";
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { appendControl } from "../src/control-log.ts";
-import { priorityOf, reconcileBatch, windowChunks, withdrawBatch } from "../src/reconcile-batch.ts";
+import { priorityOf, reconcileBatch, reweighBatch, windowChunks, withdrawBatch } from "../src/reconcile-batch.ts";
 import { never, plan, records } from "./build-batch.ts";
 
 const author = { id: "p", at: "2026-01-01T00:00:00.000Z", by: "test" };
@@ -243,6 +244,78 @@ describe("reconcile-batch", () => {
     const jobs = (batch: string): Job[] => Array.from({ length: 10 }, (_, chunk) => ({ batch, chunk }));
     expect(await queue.missing(jobs(file.batch))).toHaveLength(10);
     expect(await queue.missing(jobs(other.batch))).toEqual([]);
+  });
+});
+
+describe("reconcile-batch: a control log that changes while somebody reconciles", () => {
+  /** A reconcile that has read the control log; `goOn` lets it look at the shards and act by what it has read. */
+  async function slowReconcile(queue: JobQueue, file: BatchFile): Promise<{ goOn: () => Promise<number> }> {
+    let open: () => void = () => {};
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    let reached: () => void = () => {};
+    const atShards = new Promise<void>((resolve) => {
+      reached = resolve;
+    });
+    const slow: typeof store = {
+      ...store,
+      async *list(prefix, options) {
+        if (prefix === shardPrefix(file.batch)) {
+          reached();
+          await opened;
+        }
+        yield* store.list(prefix, options);
+      },
+    };
+    const ended = reconcileBatch(slow, queue, file);
+    await atShards;
+    return {
+      goOn: () => {
+        open();
+        return ended;
+      },
+    };
+  }
+
+  test("a new weight: its jobs stand where that wants them, though the old one added them", async () => {
+    const file = await planOf(40);
+    const priorities = new Map<number, number>();
+    const inner = inProcessQueue("q");
+    const queue: JobQueue = {
+      ...inner,
+      async add(jobs) {
+        const absent = await inner.missing(jobs);
+        for (const { chunk, priority } of jobs)
+          if (absent.some((job) => job.chunk === chunk)) priorities.set(chunk, priority);
+        await inner.add(jobs);
+      },
+    };
+    await reconcileBatch(store, queue, file);
+    const other = await slowReconcile(queue, file);
+    const { control } = await appendControl(store, file.batch, { weight: 4 }, author);
+    // it comes between the removal and the adding
+    const interrupted: JobQueue = {
+      ...queue,
+      async remove(jobs) {
+        await queue.remove(jobs);
+        await other.goOn();
+      },
+    };
+    await reweighBatch(store, interrupted, file, control.n);
+    expect(new Set(priorities.values()).size).toBe(10);
+    expect(priorities.size).toBe(40);
+    expect(await inner.missing(file.chunks.map((_, chunk) => ({ batch: file.batch, chunk })))).toEqual([]);
+  });
+
+  test.each(["paused", "cancelled"] satisfies ControlState[])("%s: its jobs are taken out again", async (state) => {
+    const file = await planOf(5);
+    const queue = inProcessQueue("q");
+    const other = await slowReconcile(queue, file);
+    await appendControl(store, file.batch, { state }, author);
+    await withdrawBatch(store, queue, file);
+    expect(await other.goOn()).toBe(5);
+    expect(await queue.missing(file.chunks.map((_, chunk) => ({ batch: file.batch, chunk })))).toHaveLength(5);
   });
 });
 
