@@ -193,11 +193,12 @@ export function bullmqQueue(options: BullmqOptions): JobQueue {
     },
 
     async courtesy(task, forMs) {
-      const set = redis.set(`${prefix}:${name}:courtesy:${task}`, options.workerName, "PX", forMs, "NX");
-      return within(set, patienceMs).then(
-        (answer) => answer === "OK",
-        () => true,
-      );
+      const key = `${prefix}:${name}:courtesy:${task}`;
+      const given =
+        forMs === 0
+          ? redis.exists(key).then((found) => found === 0)
+          : redis.set(key, options.workerName, "PX", forMs, "NX").then((answer) => answer === "OK");
+      return within(given, patienceMs).catch(() => true);
     },
 
     async tell(text, forMs) {

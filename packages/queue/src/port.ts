@@ -38,7 +38,7 @@ export interface JobQueue {
   /** Calls back when the connection was lost and has come back: time to reconcile. Returns the way to stop. */
   onReconnect(listener: () => void): () => void;
 
-  /** A courtesy, not a lock: true for one caller per `forMs`; true when the server is away. */
+  /** A courtesy, not a lock: true for one caller per `forMs`, true when the server is away. With 0 it is only asked for. */
   courtesy(task: string, forMs: number): Promise<boolean>;
 
   /**

@@ -172,7 +172,10 @@ export function queueContract(open: () => Promise<{ a: JobQueue; b: JobQueue; cl
       const asked = [a, b, a, b, b].map((queue) => queue.courtesy("task", 60_000));
       expect((await Promise.all(asked)).filter(Boolean)).toHaveLength(1);
       expect(await b.courtesy("task", 60_000)).toBe(false);
+      // asked for, and left to whoever wants it
+      for (let i = 0; i < 2; i += 1) expect(await a.courtesy("other", 0)).toBe(true);
       expect(await b.courtesy("other", 60_000)).toBe(true);
+      expect(await a.courtesy("other", 0)).toBe(false);
     }));
 
   test("a listener that was taken away hears no more", () =>

@@ -62,19 +62,26 @@ async function freshFirst(store: ObjectStore, wanted: readonly Job[], absent: re
   return [...absent.filter(({ chunk }) => !begun.has(chunk)), ...absent.filter(({ chunk }) => begun.has(chunk))];
 }
 
-/** Long enough for everybody who heard of a new weight to ask for this courtesy. */
-const weighedForMs = 60_000;
+/** Longer than it takes; who dies over it is followed by the next who asks. */
+const weighsForMs = 60_000;
+/** Long enough for every worker of a fleet to hear that it is done. */
+const weighedForMs = 86_400_000;
 
 /**
  * Puts the waiting jobs of a batch where its present weight wants them: takes them out and reconciles. Everybody who
- * sees the entry `n` of the control log may call it; one of them does it. A job in somebody's hands stays his.
+ * sees the entry `n` of the control log may call it; one of them does it. True once it is done, whoever did it; false
+ * while somebody may be at it: ask again. A job in somebody's hands stays his.
  */
-export async function reweighBatch(store: ObjectStore, queue: JobQueue, file: BatchFile, n: number): Promise<void> {
-  if (!(await queue.courtesy(`weigh-${file.batch}-${n}`, weighedForMs))) return;
+export async function reweighBatch(store: ObjectStore, queue: JobQueue, file: BatchFile, n: number): Promise<boolean> {
+  if (!(await queue.courtesy(`weigh-${file.batch}-${n}`, weighsForMs))) return false;
+  const weighed = `weighed-${file.batch}-${n}`;
+  if (!(await queue.courtesy(weighed, 0))) return true;
   const { missing } = await readLedger(store, file);
   await queue.remove(missing.map((chunk) => ({ batch: file.batch, chunk })));
   // chunks in hand have had their turn: behind them a fleet's would wait while others take as many
   await reconcileBatch(store, queue, file, true);
+  await queue.courtesy(weighed, weighedForMs);
+  return true;
 }
 
 /** BullMQ's highest priority number: beyond it a job would be refused. */

@@ -49,7 +49,7 @@ export function serveBatches({ ports, options, giveBack, fail }: Worker): Served
   const leftAlone = new Map<string, { until: number; error: AssayError }>();
   /** chunks that this worker knows to have their shard */
   const done = new Map<string, Set<number>>();
-  /** that the waiting jobs of a batch have, as far as this worker knows: a chunk may read a new one before any look does */
+  /** that the waiting jobs of a batch are known to have: a chunk may read a new one before any look does */
   const weights = new Map<string, number>();
   const running = new Set<{ readonly batch: string; readonly controller: AbortController }>();
   let unprobed: Away | null = null;
@@ -60,7 +60,9 @@ export function serveBatches({ ports, options, giveBack, fail }: Worker): Served
         options.onEvent({ type: "way", batch, ...told }),
       );
       unprobed = null;
-      weights.set(batch, context.control.weight);
+      // nobody may have moved its jobs: a person without Redis cannot
+      if (context.control.n === 0) weights.set(batch, context.control.weight);
+      else if (isRunnable(context.control.state)) await reweigh(context);
       return context;
     } catch (error) {
       contexts.delete(batch);
@@ -78,15 +80,20 @@ export function serveBatches({ ports, options, giveBack, fail }: Worker): Served
     // of two looks at once the earlier may come back later
     if (control === null || control.n < context.control.n) return;
     context.control = control;
-    if (control.weight !== weights.get(batch)) {
-      weights.set(batch, control.weight);
-      await reweighBatch(store, queue, context.file, control.n).catch(() => {});
+    if (isRunnable(control.state)) {
+      if (control.weight !== weights.get(batch)) await reweigh(context);
+      return;
     }
-    if (isRunnable(control.state)) return;
     stopChunks(batch);
     // whoever resumes has mended something
     context.watch.reset();
     pool.lift(batch);
+  }
+
+  /** Never rejects: until it is known to be done the next look tries again. */
+  async function reweigh({ file, control: { n, weight } }: BatchContext): Promise<void> {
+    const isDone = await reweighBatch(store, queue, file, n).catch(() => false);
+    if (isDone) weights.set(file.batch, weight);
   }
 
   function stopChunks(batch: string): void {
@@ -152,7 +159,7 @@ export function serveBatches({ ports, options, giveBack, fail }: Worker): Served
     finalize,
     forget,
     forgetAllBut(kept) {
-      for (const map of [contexts, done, leftAlone])
+      for (const map of [contexts, done, leftAlone, weights])
         for (const batch of map.keys()) if (!kept.has(batch)) forget(batch);
     },
   };
