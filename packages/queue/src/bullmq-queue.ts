@@ -149,13 +149,8 @@ export function bullmqQueue(options: BullmqOptions): JobQueue {
       }
     },
 
-    virtualTime: () =>
-      asked(
-        "questions",
-        redis
-          .zrange(queue.toKey("prioritized"), "0", "0", "WITHSCORES")
-          .then(([, score]) => (score === undefined ? 0 : Math.floor(Number(score) / priorityStep))),
-      ),
+    virtualTime: () => asked("questions", priorityAt("0")),
+    lastPriority: () => asked("questions", priorityAt("-1")),
 
     async take(signal) {
       if (!checksStalled && !closing.signal.aborted) {
@@ -221,6 +216,12 @@ export function bullmqQueue(options: BullmqOptions): JobQueue {
       for (const connection of [redis, workerRedis, subscriber]) if (connection !== null) hangUp(connection);
     },
   };
+
+  /** Of the job at this place in the line, counted from behind where it is negative; 0 when there is none. */
+  async function priorityAt(place: string): Promise<number> {
+    const [, score] = await redis.zrange(queue.toKey("prioritized"), place, place, "WITHSCORES");
+    return score === undefined ? 0 : Math.floor(Number(score) / priorityStep);
+  }
 
   async function takeNext(signals: readonly AbortSignal[]): Promise<LeasedJob | null> {
     const end = Date.now() + takeMs;

@@ -71,6 +71,9 @@ export function inProcessQueue(name: string): JobQueue {
       const priorities = [...waiting.values()].map(({ priority }) => priority).filter((priority) => priority > 0);
       return priorities.reduce((least, priority) => Math.min(least, priority), priorities[0] ?? 0);
     },
+    async lastPriority() {
+      return [...waiting.values()].reduce((most, { priority }) => Math.max(most, priority), 0);
+    },
     async take(signal) {
       const found = next();
       if (found !== null && !signal.aborted && !closed) return lease(found);

@@ -6,8 +6,8 @@
  * Pull, not push: the worker takes a job when its engines have room for more rows, so no chunk waits inside a worker
  * while another worker is idle.
  *
- * No method ever rejects because the server is away for a while, except `add`, `missing`, `remove` and
- * `virtualTime`, which reject with AssayError E_REDIS_UNAVAILABLE so that `submit` can say so, or E_DENIED.
+ * No method ever rejects because the server is away for a while, except `add`, `missing`, `remove`, `virtualTime` and
+ * `lastPriority`, which reject with AssayError E_REDIS_UNAVAILABLE so that `submit` can say so, or E_DENIED.
  */
 export interface JobQueue {
   readonly name: string;
@@ -26,6 +26,8 @@ export interface JobQueue {
    * Jobs that were handed back or whose lease lapsed are older than the time and do not count.
    */
   virtualTime(): Promise<number>;
+  /** Priority of the job that would be taken last, 0 when nothing waits: one added there is taken after all others. */
+  lastPriority(): Promise<number>;
 
   /** The next job, or null when the signal aborts or nothing came within a few seconds. */
   take(signal: AbortSignal): Promise<LeasedJob | null>;

@@ -156,6 +156,22 @@ export function queueContract(open: () => Promise<{ a: JobQueue; b: JobQueue; cl
       expect(await a.virtualTime()).toBe(3);
     }));
 
+  test("what is added at the last priority is taken after all others, in turn, and stretches the scale no further", () =>
+    withQueue(async (a, b) => {
+      expect(await a.lastPriority()).toBe(0);
+      await a.add(jobs(5));
+      const [first] = await takeAll(a, 1);
+      for (let round = 0; round < 20; round += 1) {
+        const last = await b.lastPriority();
+        expect(last).toBe(5);
+        await b.add([{ batch: "b-1111111111111111", chunk: round, priority: last }]);
+      }
+      await first?.handBack();
+      expect(await a.lastPriority()).toBe(5);
+      const taken = await takeAll(b, 25);
+      expect(taken.map(({ job }) => job.chunk)).toEqual([0, 1, 2, 3, 4, ...Array(20).keys()]);
+    }));
+
   test("a nudge reaches every process, a courtesy goes to one", () =>
     withQueue(async (a, b) => {
       const heard = new Promise<string>((resolve) => b.onNudge(resolve));

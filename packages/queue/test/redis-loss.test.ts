@@ -137,7 +137,13 @@ describe("BullMQ queue, when Redis loses everything", () => {
     const refused = new Promise<void>((resolve) => leased?.onRefused(resolve));
     await killServer(users[0] as FoundRedis);
 
-    for (const asked of [hasty.add([job]), hasty.missing([job]), hasty.remove([job]), hasty.virtualTime()]) {
+    for (const asked of [
+      hasty.add([job]),
+      hasty.missing([job]),
+      hasty.remove([job]),
+      hasty.virtualTime(),
+      hasty.lastPriority(),
+    ]) {
       await expect(asked).rejects.toMatchObject({ code: "E_REDIS_UNAVAILABLE", where: "assay.restarted" });
     }
     expect(await queue.take(never)).toBeNull();

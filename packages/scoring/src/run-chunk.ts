@@ -139,14 +139,14 @@ async function refuse(worker: Worker, served: ServedBatches, leased: LeasedJob, 
 }
 
 /**
- * Not for this worker: the job goes behind all others. Handing it back would put it at the head of the line, where
- * this worker would meet it again at once.
+ * Not for this worker: the job goes behind all others, and no further, since the scale of priorities ends. Handing it
+ * back would put it at the head of the line, where this worker would meet it again at once.
  */
 async function putToTheBack({ ports, intake }: Worker, leased: LeasedJob): Promise<void> {
   const { queue, clock } = ports;
   await leased.done();
-  const behind = (await queue.virtualTime().catch(() => 0)) + 10_000;
-  await queue.add([{ ...leased.job, priority: behind }]).catch(() => {});
+  const last = await queue.lastPriority().catch(() => 0);
+  await queue.add([{ ...leased.job, priority: Math.max(1, last) }]).catch(() => {});
   await clock.sleep(250, intake);
 }
 

@@ -79,6 +79,7 @@ export function wipeableQueue(away: () => boolean = () => false): WipeableQueue 
       missing: (jobs) => answered(() => inner.missing(jobs)),
       remove: (jobs) => answered(async () => (isCut ? undefined : inner.remove(jobs))),
       virtualTime: () => inner.virtualTime(),
+      lastPriority: () => inner.lastPriority(),
       async take(signal) {
         const soon = new AbortController();
         void turns(8).then(() => soon.abort());

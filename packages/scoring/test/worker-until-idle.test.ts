@@ -69,6 +69,27 @@ describe("run-worker: until the store says that nothing is left", () => {
     expect(shards(store, other)).toBe(0);
   });
 
+  test("jobs of others that are put back for hours stretch the scale of priorities no further", async () => {
+    const other = await submit(store, records(40, 500));
+    const file = await submit(store, records(2));
+    await reconcileBatch(store, queue, other);
+    const last = await queue.lastPriority();
+    let putBack = 0;
+    const noting = {
+      ...queue,
+      async add(jobs: Parameters<typeof queue.add>[0]) {
+        putBack += jobs.filter(({ batch }) => batch === other.batch).length;
+        await queue.add(jobs);
+      },
+    };
+    const worker = startWorker({ store, queue: noting }, { only: file.batch, untilIdle: false });
+    await until(() => putBack >= 40 * other.chunks.length);
+    worker.drain.abort();
+    await worker.ended;
+    expect(await queue.lastPriority()).toBe(last);
+    expect(await queue.missing(other.chunks.map((_, chunk) => ({ batch: other.batch, chunk })))).toEqual([]);
+  });
+
   test("a job of an unknown batch, of no chunk of the plan, or of another model ends quietly and pins nothing", async () => {
     const file = await submit(store, records(3));
     const foreign = await submit(store, records(3), { batch: { model: "another" } });

@@ -242,6 +242,7 @@ export function redisModel(world: VirtualWorld, hear: (event: QueueEvent) => voi
           limitMs,
           refusal,
         ),
+      lastPriority: () => ask(() => Math.max(0, ...waiting().map(({ priority }) => priority)), limitMs, refusal),
       async take(signal) {
         const endsAt = world.now() + takeMs;
         while (!signal.aborted && world.now() < endsAt) {
