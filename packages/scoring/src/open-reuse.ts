@@ -12,7 +12,7 @@ import {
 import type { DecodeKeys, DecodeShard } from "@assay/datasets";
 import type { ObjectStore } from "@assay/store";
 import { createKeyTable } from "./key-table.ts";
-import { loadBatch } from "./load-batch.ts";
+import { loadBatchIfPresent } from "./load-batch.ts";
 import { readPin, refuseOtherPin } from "./pin-batch.ts";
 import { readFamily } from "./read-family.ts";
 
@@ -40,7 +40,7 @@ const keptShards = 32;
  * that nothing about them changes any more, begun under `pin`, and read by `wanted`'s rule: the row_key knows model,
  * messages and sampling, but neither template nor revision, nor who judged, nor what made a reward of the answer. A
  * retry that read by another rule (`--set min_mass=0`) is left out. Memory: 40 bytes a key. Throws E_USAGE for a batch
- * that is not complete or read by another rule, E_NO_SUCH_BATCH, E_SIMULATED_MIX, E_PIN_MISMATCH.
+ * that is gone, not complete or read by another rule, E_SIMULATED_MIX, E_PIN_MISMATCH.
  */
 export async function openReuse(
   ports: ReusePorts,
@@ -51,7 +51,8 @@ export async function openReuse(
   const rule = verdictSha256(wanted.profile);
   const files: BatchFile[] = [];
   for (const batch of wanted.reuse) {
-    const file = await loadBatch(store, batch);
+    const file = await loadBatchIfPresent(store, batch);
+    if (file === null) throw reusedBatchGone(store, batch);
     refuseOtherVerdict(file, wanted.profile);
     await refuseUnfinished(store, batch);
     // a row is ok at most once over a batch and its retries
@@ -108,6 +109,16 @@ export async function openReuse(
       return row !== undefined && row.row_key === rowKey && row.status === "ok" ? row : null;
     },
   };
+}
+
+/** E_NO_SUCH_BATCH would say of the batch that names it that it is gone, which ends its jobs without a word. */
+function reusedBatchGone(store: ObjectStore, batch: string): AssayError {
+  return new AssayError("E_USAGE", "a batch named for reuse is gone", {
+    where: `${store.uri}/${batch}`,
+    expected: "the complete batch that --reuse named",
+    got: "no batch.json",
+    next: "bring it back, or submit without --reuse",
+  });
 }
 
 /** A row_key does not know the way of reading: what was read from a list never stands beside exact readings. */

@@ -12,6 +12,7 @@ import { openReuse } from "../src/open-reuse.ts";
 import { verifyBatch } from "../src/verify-batch.ts";
 import { type Changed, pin, probing, record, records, submit } from "./build-batch.ts";
 import { type Befalls, faultyStore, type StoreOperation } from "./faulty-store.ts";
+import { turns } from "./immediate-clock.ts";
 import { type Ask, type Say, scriptedPool } from "./scripted-pool.ts";
 import { startWorker } from "./start-worker.ts";
 import { wipeableQueue } from "./wipeable-queue.ts";
@@ -219,6 +220,16 @@ describe("open-reuse", () => {
       "r3|is it right",
       "r6|is it right",
     ]);
+  });
+
+  test("a batch that is gone is told by name, and its follower is left alone, not ended without a word", async () => {
+    const { file: first } = await score(records(3));
+    const next = await submit(store, records(20, 100), reusing(first.batch));
+    for (const key of [...store.objects.keys()]) if (key.startsWith(first.batch)) store.objects.delete(key);
+    const worker = startWorker({ store, queue });
+    const gone = { code: "E_USAGE", where: expect.stringContaining(first.batch), got: "no batch.json" };
+    await expect(Promise.race([worker.ended, turns(5_000)])).resolves.toMatchObject({ error: gone });
+    expect(worker.events).toEqual([{ type: "refused", batch: next.batch, error: expect.objectContaining(gone) }]);
   });
 
   test("a batch that still runs is refused: what it holds may yet grow", async () => {
