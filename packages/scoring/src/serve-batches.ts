@@ -12,7 +12,10 @@ const leaveAloneMs = 60_000;
 
 /** The batches that a worker has to do with, as far as it knows them, and its chunks of them that run. */
 export interface ServedBatches {
-  /** A batch, opened once for all its chunks. Rejects as `openBatch` does; asked again it is tried again. */
+  /**
+   * A batch, opened once for all its chunks; it is left alone no more then. Rejects as `openBatch` does; asked again it
+   * is tried again.
+   */
   open(batch: string): Promise<BatchContext>;
   /** since when no engine answers the probe of a batch; null = the last one did */
   unprobed(): Away | null;
@@ -25,7 +28,7 @@ export interface ServedBatches {
   /** Reported, and for a minute none of its jobs is begun. Fails the worker that serves only this batch. */
   leaveAlone(batch: string, error: AssayError): void;
   isLeftAlone(batch: string): boolean;
-  /** those that were left alone so far, and why */
+  /** those that were left alone and not opened since, and why */
   leftAlone(): ReadonlyMap<string, { readonly error: AssayError }>;
 
   /** Holds the batch for everybody. Waits for a store that is away; rejects with E_ABORTED when chunks go back. */
@@ -117,7 +120,10 @@ export function serveBatches({ ports, options, giveBack, fail }: Worker): Served
     open(batch) {
       const context = contexts.get(batch) ?? openNew(batch);
       contexts.set(batch, context);
-      return context;
+      return context.then((opened) => {
+        leftAlone.delete(batch);
+        return opened;
+      });
     },
     unprobed: () => unprobed,
 

@@ -1,13 +1,14 @@
-import { AssayError, batchKey, controlKey, pinKey, successKey } from "@assay/core";
+import { AssayError, type BatchFile, batchKey, controlKey, pinKey, successKey } from "@assay/core";
 import { memoryStore } from "@assay/testkit";
 import { beforeEach, describe, expect, test } from "@jest/globals";
+import type { ProbeEngines } from "../src/batch-context.ts";
 import { reconcileBatch } from "../src/reconcile-batch.ts";
-import { records, submit } from "./build-batch.ts";
+import { probing, profile, records, submit } from "./build-batch.ts";
 import { faultyStore } from "./faulty-store.ts";
-import { until } from "./immediate-clock.ts";
+import { immediateClock, turns, until } from "./immediate-clock.ts";
 import { startWorker } from "./start-worker.ts";
 import { wipeableQueue } from "./wipeable-queue.ts";
-import { code, shards, testWorkers, verify } from "./worker-world.ts";
+import { code, saying, shards, testWorkers, verify } from "./worker-world.ts";
 
 testWorkers();
 
@@ -104,6 +105,43 @@ describe("run-worker: until the store says that nothing is left", () => {
     expect(worker.events.filter(({ type }) => type === "refused" || type === "paused")).toEqual([]);
     expect(store.objects.has(pinKey(foreign.batch))).toBe(false);
     expect(await verify(store, file)).toMatchObject({ complete: true, broken: null });
+  });
+
+  test("a refusal that is over does not end it, when the rest of that batch is in another's hands", async () => {
+    const first = await submit(store, records(40));
+    const warmer = { ...profile, sampling: { ...profile.sampling, temperature: 0.7 } };
+    const second = await submit(store, records(32, 1_000), { batch: { profile: warmer } });
+    const other = startWorker(
+      { store, queue: queue.view(), pool: saying(() => "hang") },
+      { only: second.batch, untilIdle: false },
+    );
+    await until(() => other.pool.inFlight() === 8);
+    const clock = immediateClock("f");
+    let skippedMs = 0;
+    let refusals = 0;
+    const refusing: ProbeEngines = async (asked, revision) => {
+      if (asked.sampling.temperature === 0.7 && refusals++ === 0)
+        throw new AssayError("E_ENGINE_REFUSED", "the engine failed the probe: played");
+      return probing()(asked, revision);
+    };
+    const worker = startWorker(
+      { store, queue, probe: refusing, clock: { ...clock, now: () => clock.now() + skippedMs } },
+      {
+        onEvent: ({ type }) => {
+          if (type === "chunk") skippedMs = 120_000;
+        },
+      },
+    );
+    const chunksOf = ({ batch }: BatchFile): number =>
+      worker.events.filter((event) => event.type === "chunk" && event.batch === batch).length;
+    await until(() => chunksOf(first) === first.chunks.length && chunksOf(second) === 1);
+    expect(refusals).toBeGreaterThan(1);
+    // nothing is left that it could take
+    await Promise.race([worker.ended, turns(300)]);
+    other.abort.abort();
+    await other.ended;
+    expect(await worker.ended).toBe("idle");
+    expect(await verify(store, second)).toMatchObject({ complete: true, broken: null });
   });
 
   test("one batch that is broken or of another generation does not keep the others from being served", async () => {
