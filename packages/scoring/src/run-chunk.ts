@@ -111,6 +111,12 @@ async function endOfChunk(
     // a fault of ours or of the store's contents, too: going on would repeat it all night
     await served.pause(batch, fenced ? error.message : `${error.code}: ${error.message}${where}`);
   } catch (cause) {
+    const known = toAssayError(cause);
+    if (!giveBack.aborted && known.class === "broken") {
+      // a control log that nobody can read says nothing about the other batches
+      served.leaveAlone(batch, known);
+      return leased.done();
+    }
     await leased.handBack();
     if (giveBack.aborted) return;
     throw cause;

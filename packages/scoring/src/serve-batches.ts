@@ -31,7 +31,7 @@ export interface ServedBatches {
   /** those that were left alone and not opened since, and why */
   leftAlone(): ReadonlyMap<string, { readonly error: AssayError }>;
 
-  /** Holds the batch for everybody. Waits for a store that is away; rejects with E_ABORTED when chunks go back. */
+  /** Holds the batch for everybody. Waits for a store that is away; rejects with E_ABORTED when chunks go back, with E_BROKEN where its log is. */
   pause(batch: string, reason: string): Promise<void>;
   /** Reads a batch's control log anew and stops its chunks here when it may not run. Never rejects. */
   lookAgain(batch: string): Promise<void>;

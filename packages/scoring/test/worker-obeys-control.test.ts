@@ -1,4 +1,4 @@
-import { successKey } from "@assay/core";
+import { controlKey, successKey } from "@assay/core";
 import { decodeShard } from "@assay/datasets";
 import { memoryStore } from "@assay/testkit";
 import { beforeEach, describe, expect, test } from "@jest/globals";
@@ -133,6 +133,29 @@ describe("run-worker: what rules a batch", () => {
     });
     expect((await readLedger(store, bad)).missing.length).toBeGreaterThan(0);
     expect(pool.fences()).toEqual([]);
+  });
+
+  test("a control log that becomes unreadable in the middle costs its own batch, and only until it is mended", async () => {
+    const [file, other] = [await submit(store, records(100)), await submit(store, records(100, 1_000))];
+    const pool = saying(() => "verdict", { slots: 2 });
+    const worker = startWorker(
+      { store, queue, pool },
+      {
+        onEvent: (event) => {
+          if (event.type === "chunk" && event.batch === file.batch)
+            store.objects.set(controlKey(file.batch, 1), Buffer.from("{"));
+        },
+      },
+    );
+    expect(code(await worker.ended)).toBe("E_BROKEN");
+    expect(await verify(store, other)).toMatchObject({ complete: true, broken: null, status: { ok: 100 } });
+    const refused = worker.events.flatMap((event) => (event.type === "refused" ? [event] : []));
+    expect(refused.map(({ batch }) => batch)).toEqual(refused.map(() => file.batch));
+    expect(refused[0]?.error).toMatchObject({ code: "E_BROKEN", where: controlKey(file.batch, 1) });
+
+    store.objects.delete(controlKey(file.batch, 1));
+    expect(await startWorker({ store, queue }).ended).toBe("idle");
+    expect(await verify(store, file)).toMatchObject({ complete: true, broken: null, status: { ok: 100 } });
   });
 
   test.each(["E_BROKEN", "E_INTERNAL"])(
