@@ -1,5 +1,5 @@
 import { type BatchFile, parentOfRetry, successKey, toAssayError } from "@assay/core";
-import { listOpenBatches } from "./batch-index.ts";
+import { indexDone, listOpenBatches } from "./batch-index.ts";
 import { emptySpool } from "./empty-spool.ts";
 import { loadBatchIfPresent } from "./load-batch.ts";
 import { reconcileBatch } from "./reconcile-batch.ts";
@@ -43,7 +43,11 @@ async function reconcile(worker: Worker, served: ServedBatches, batch: string): 
   try {
     const file = (await loadBatchIfPresent(store, batch)) ?? (await stageIfLinked(worker, batch));
     if (file === null || file.model !== worker.options.model) return;
-    if ((await store.head(successKey(batch))) !== null) return served.forget(batch);
+    if ((await store.head(successKey(batch))) !== null) {
+      // a finalizer was killed between the two: it would stand among the open ones for ever
+      await indexDone(store, batch);
+      return served.forget(batch);
+    }
     if ((await reconcileBatch(store, queue, file)) === 0) await served.finalize(file);
   } catch (error) {
     const known = toAssayError(error);

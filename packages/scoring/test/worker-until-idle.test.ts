@@ -1,7 +1,8 @@
-import { AssayError, type BatchFile, batchKey, controlKey, pinKey, successKey } from "@assay/core";
+import { AssayError, type BatchFile, batchKey, controlKey, doneKey, pinKey, successKey } from "@assay/core";
 import { memoryStore } from "@assay/testkit";
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import type { ProbeEngines } from "../src/batch-context.ts";
+import { listOpenBatches } from "../src/batch-index.ts";
 import { reconcileBatch } from "../src/reconcile-batch.ts";
 import { probing, profile, records, submit } from "./build-batch.ts";
 import { faultyStore } from "./faulty-store.ts";
@@ -56,6 +57,15 @@ describe("run-worker: until the store says that nothing is left", () => {
     expect(store.objects.has(successKey(file.batch))).toBe(false);
     expect(await startWorker({ store, queue }).ended).toBe("idle");
     expect(await verify(store, file)).toMatchObject({ complete: true, broken: null });
+  });
+
+  test("_SUCCESS without its entry in the index is carried on, too: it is among the open batches no more", async () => {
+    const file = await submit(store, records(20));
+    expect(await startWorker({ store, queue }).ended).toBe("idle");
+    store.objects.delete(doneKey(file.batch));
+    expect(await listOpenBatches(store)).toEqual([file.batch]);
+    expect(await startWorker({ store, queue }).ended).toBe("idle");
+    expect(await listOpenBatches(store)).toEqual([]);
   });
 
   test("only one batch: jobs of others that keep coming do not keep it from going home", async () => {
