@@ -30,6 +30,8 @@ export async function reconcileRoot(worker: Worker, served: ServedBatches): Prom
     return true;
   } catch (error) {
     const known = toAssayError(error);
+    // a drain while a retry is staged: the next worker carries it on
+    if (known.code === "E_ABORTED") return true;
     if (known.class !== "infrastructure") throw error;
     options.onEvent({ type: "away", what: known.code === "E_REDIS_UNAVAILABLE" ? "redis" : "store", error: known });
     await clock.sleep(1_000, intake);

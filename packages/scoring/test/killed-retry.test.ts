@@ -8,7 +8,7 @@ import { loadBatch } from "../src/load-batch.ts";
 import { stageRetry } from "../src/stage-retry.ts";
 import { verifyBatch } from "../src/verify-batch.ts";
 import { contents, model, records, submit } from "./build-batch.ts";
-import { killed, killedAt } from "./faulty-store.ts";
+import { faultyStore, killed, killedAt } from "./faulty-store.ts";
 import { refuseUnhandled } from "./refuse-unhandled.ts";
 import { retriesIn, staging } from "./retry-family.ts";
 import { startWorker } from "./start-worker.ts";
@@ -74,6 +74,27 @@ describe("a killed retry", () => {
       expect(await verifyBatch({ store, decodeShard }, child.batch)).toMatchObject({ complete: true, broken: null });
     });
     expect(carriedOn).toBeGreaterThan(8);
+  });
+
+  test("that a worker was staging when it was drained is carried on by the next, and no store was away", async () => {
+    const head = await submit(store, records(40));
+    await score(() => "truncated");
+    await link(head, ["truncated"]);
+    const child = `${head.batch}-r1`;
+    const draining = faultyStore(
+      store,
+      ({ key }) => {
+        if (key === rowsKey(child, 0)) worker.drain.abort();
+        return null;
+      },
+      () => killed,
+    );
+    const worker = startWorker({ store: draining, queue: wipeableQueue() });
+    expect(await worker.ended).toBe("drained");
+    expect(worker.events).toEqual([]);
+    expect(store.objects.has(batchKey(child))).toBe(false);
+    await score();
+    expect(await verifyBatch({ store, decodeShard }, child)).toMatchObject({ complete: true, broken: null });
   });
 
   test("of another model's batch is left to that model's workers", async () => {
