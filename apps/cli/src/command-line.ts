@@ -1,17 +1,18 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-/** A command for people to copy: with the root when it came by flag, and the name that works where they stand (`folder`). */
-export function commandLine(words: readonly string[], root: string | undefined, folder = "."): string {
-  const all = [commandName(folder), ...words, ...(root === undefined ? [] : ["--root", root])];
-  return all.map(quoted).join(" ");
+/** A command for people to copy: by a `name` that works where they stand, and with the root when it came by flag. */
+export function commandLine(words: readonly string[], root: string | undefined, name = commandName()): string {
+  const all = [name, ...words, ...(root === undefined ? [] : ["--root", root])];
+  return all.map(shellWord).join(" ");
 }
 
-/** In a clone nothing is on PATH yet. */
-function commandName(folder: string): string {
+/** As the script `assay` was called. Without it, in a clone (`folder`) nothing is on PATH yet. */
+export function commandName(called = process.env.ASSAY_CALLED_AS, folder = "."): string {
+  if (called !== undefined && called !== "") return called;
   return existsSync(join(folder, "assay")) && existsSync(join(folder, "apps/cli")) ? "./assay" : "assay";
 }
 
-function quoted(word: string): string {
+function shellWord(word: string): string {
   return /^[\w@%+=:,./[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,8 +1,6 @@
-import { fileURLToPath } from "node:url";
 import { type BatchFile, type ControlEntry, profileByName, type Status } from "@assay/core";
 import { memoryStore } from "@assay/testkit";
 import { describe, expect, test } from "@jest/globals";
-import { commandLine } from "../src/command-line.ts";
 import type { BatchState } from "../src/read-state.ts";
 import { refuseFailedRows } from "../src/refuse-failed-rows.ts";
 import { statusText } from "../src/show-summary.ts";
@@ -17,17 +15,6 @@ test("a night is told with its rate and where that comes from", () => {
     `20,000,000 rows; at 21,000 an hour and node (2,000 tokens a row, ${genrm.rate?.source}) 40 days on one node`,
   );
   expect(nightText(1, profileByName("yes-no")!)).toBe("1 row; the profile states no rate");
-});
-
-test("commands can be copied into a shell where people stand", () => {
-  const here = fileURLToPath(new URL(".", import.meta.url));
-  const clone = fileURLToPath(new URL("../../../", import.meta.url));
-  expect(commandLine(["resume", "a-0123"], undefined, here)).toBe("assay resume a-0123");
-  expect(commandLine(["resume", "a-0123"], "s3://bucket/prefix", here)).toBe(
-    "assay resume a-0123 --root s3://bucket/prefix",
-  );
-  expect(commandLine(["ls"], "it's here", here)).toBe("assay ls --root 'it'\\''s here'");
-  expect(commandLine(["ls"], undefined, clone)).toBe("./assay ls");
 });
 
 test("tables line up, and programs get tabs", () => {
