@@ -13,6 +13,7 @@ export function commandName(called = process.env.ASSAY_CALLED_AS, folder = "."):
   return existsSync(join(folder, "assay")) && existsSync(join(folder, "apps/cli")) ? "./assay" : "assay";
 }
 
-function shellWord(word: string): string {
-  return /^[\w@%+=:,./[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+/** One word to every POSIX shell and zsh: nothing in it is a pattern, a variable or, as zsh reads a leading =, a command. */
+export function shellWord(word: string): string {
+  return /^[\w@%+:,./-][\w@%+=:,./-]*$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

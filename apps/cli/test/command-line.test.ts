@@ -31,6 +31,24 @@ test("a command names the root where it came by flag, and in a clone the script"
   expect(commandName("../a b/assay", clone)).toBe("../a b/assay");
 });
 
+test("a shell reads every word of a command as it was, whatever files stand beside", () => {
+  for (const name of ["g1", "gx", "ga", "gb"]) writeFileSync(join(folder, name), "");
+  const words = [
+    ..."g[1] g[!x] g? g* g{a,b} ~ ~root !! #x =ls a=b a;b a&b a|b <x >x $HOME `ls` $(ls) (x) \\ it's \" ^a -x".split(
+      " ",
+    ),
+    "--root=g[1]",
+    "a b",
+    "a\tb\nc",
+    "",
+    "ä-🤔",
+    "max_tokens=32000",
+    "s3://bucket/pre-fix_1,2@%+",
+  ];
+  const line = commandLine(words, "g[1]", "printf");
+  expect(typed(line.replace("printf", "printf '%s\\0'"), folder).split("\0")).toEqual([...words, "--root", "g[1]", ""]);
+});
+
 describe("the script `assay`, however it is called, is called by the commands that it prints", () => {
   let home = "";
   beforeAll(() => {
