@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, readFileSync } from "node:fs";
+import { commandLine } from "./command-line.ts";
 import { openOutputFile, outputFile } from "./output-file.ts";
 import { note, write } from "./say.ts";
 
@@ -12,7 +13,7 @@ const detachedVariable = "ASSAY_DETACHED";
  * until then its words are shown here, and when it ends before, its exit code is this process's. Ctrl-C meanwhile
  * stops it.
  */
-export async function detach(verb: string): Promise<void> {
+export async function detach(verb: string, root: string | undefined): Promise<void> {
   const path = outputFile(verb);
   const fd = openOutputFile(path);
   const args = process.argv.slice(1).filter((arg) => arg !== "--detach");
@@ -32,7 +33,7 @@ export async function detach(verb: string): Promise<void> {
   write("stderr", readFileSync(path, "utf8"));
   if (end === "works") {
     note(`goes on without this terminal, output in ${path}`);
-    note(`  next: assay status latest --watch; kill -INT ${child.pid} is its Ctrl-C`);
+    note(`  next: ${commandLine(["status", "latest", "--watch"], root)}; kill -INT ${child.pid} is its Ctrl-C`);
   } else {
     process.exitCode = end ?? 1;
   }

@@ -1,12 +1,12 @@
 import { type Explanation, type PolicyGiven, visibleText } from "@assay/core";
+import { commandLine } from "./command-line.ts";
+import { copyableText } from "./copyable-text.ts";
 import { count, counted, duration } from "./say.ts";
 import { table } from "./table.ts";
 
-/**
- * The same for people. `command` is what was typed, to be typed again with a flag more; `asksAgain`: what is not stored
- * follows from an engine.
- */
-export function explanationLines(explanation: Explanation, command: string, asksAgain: boolean): string[] {
+/** The same for people. `root` is what came by flag; `asksAgain`: what is not stored follows from an engine. */
+export function explanationLines(explanation: Explanation, root: string | undefined, asksAgain: boolean): string[] {
+  const command = explainCommand(explanation, root);
   const { batch, row_index, rows, id, input, input_line, response_index, principle_index, chunk } = explanation;
   const place = response_index === null ? "" : `, response ${response_index}, principle ${principle_index}`;
   return [
@@ -19,12 +19,17 @@ export function explanationLines(explanation: Explanation, command: string, asks
     ),
     ...(explanation.simulated === true ? [line("simulated", "this reward is no judgement")] : []),
     ...askLines(explanation, command),
-    ...resultLines(explanation, command, asksAgain),
+    ...resultLines(explanation, root, asksAgain),
     ...sampleLines(explanation),
     ...otherLines(explanation),
     ...reasoningLines(explanation, command),
     ...curlLines(explanation),
   ];
+}
+
+/** What was typed, to be typed again with a flag more. */
+export function explainCommand({ batch, row_index }: Explanation, root: string | undefined): string {
+  return commandLine(["explain", batch, String(row_index)], root);
 }
 
 export function line(name: string, text: string): string {
@@ -81,14 +86,14 @@ function keyText({ row_key, stored_row_key, row_key_is_stored }: NonNullable<Exp
   return `${row_key}, made anew: the stored one`;
 }
 
-function resultLines(explanation: Explanation, command: string, asksAgain: boolean): string[] {
-  const { result } = explanation;
+function resultLines(explanation: Explanation, root: string | undefined, asksAgain: boolean): string[] {
+  const { batch, result } = explanation;
   if (result === null)
     return [
       "",
       "what came of it",
       line("status", "not scored yet: its chunk has no shard"),
-      line("next", "assay status BATCH says how far it is"),
+      line("next", `${commandLine(["status", batch], root)} says how far it is`),
     ];
   const tokens = `${count(result.prompt_tokens ?? 0)} in${result.cached_tokens === null ? "" : ` (${count(result.cached_tokens)} cached)`}, ${count(result.completion_tokens ?? 0)} out`;
   const took = result.latency_ms === null ? "" : `, ${duration(result.latency_ms / 1_000)}`;
@@ -100,7 +105,7 @@ function resultLines(explanation: Explanation, command: string, asksAgain: boole
     ...(result.error_code === null
       ? []
       : [line("error", `${result.error_code}  ${visibleText(result.error_message ?? "")}`)]),
-    ...(result.status === "ok" ? [] : [line("next", result.next)]),
+    ...(result.status === "ok" ? [] : [line("next", copyableText(result.next.replace("BATCH", batch), root))]),
     ...(result.finish_reason === null ? [] : [line("finish_reason", visibleText(result.finish_reason))]),
     ...(result.completion_tokens === null ? [] : [line("tokens", tokens)]),
     line(
@@ -110,7 +115,12 @@ function resultLines(explanation: Explanation, command: string, asksAgain: boole
     ...rewardLines(result, explanation.request?.sampling.temperature ?? 0, explanation.samples !== null),
     ...(asksAgain || result.completion_tokens === null
       ? []
-      : [line("last tokens", `their ids are not stored; ${command} --engine URL asks again and shows them`)]),
+      : [
+          line(
+            "last tokens",
+            `their ids are not stored; ${explainCommand(explanation, root)} --engine URL asks again and shows them`,
+          ),
+        ]),
   ];
 }
 
@@ -267,7 +277,7 @@ function curlLines({ request, simulated, model }: Explanation): string[] {
       ? [
           line(
             "engine",
-            `simulated, and gone with its process; assay sim --model ${model} starts another and prints its URL`,
+            `simulated, and gone with its process; ${commandLine(["sim", "--model", model], undefined)} starts another and prints its URL`,
           ),
         ]
       : []),

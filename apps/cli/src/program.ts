@@ -1,5 +1,7 @@
 import { AssayError, errorTable, exitCode, isAssayError } from "@assay/core";
 import { Command, CommanderError, Option } from "commander";
+import { copyableText } from "./copyable-text.ts";
+import type { RootFlags } from "./flags.ts";
 import { amount, numberFlag, share, whole } from "./number-flag.ts";
 import { refuseSlips } from "./refuse-slips.ts";
 import { version } from "./version.ts";
@@ -19,10 +21,15 @@ export async function program(argv: readonly string[], root: Command = commands(
   try {
     await root.parseAsync([...argv]);
   } catch (error) {
-    const help = helpCommand(root, argv.slice(2));
-    if (!isCommanderError(error)) throw isAssayError(error, "E_USAGE") ? withHelp(error, help) : error;
-    if (error.exitCode === exitCode.ok) return;
-    throw usageError(error, help);
+    const verb = verbOf(root, argv.slice(2));
+    const help = `${fullName(verb)} --help`;
+    if (isCommanderError(error)) {
+      if (error.exitCode === exitCode.ok) return;
+      throw copyable(usageError(error, help), verb);
+    }
+    if (!isAssayError(error)) throw error;
+    // where nothing better is known, the verb's own help is the next step
+    throw copyable(error.next === errorTable.E_USAGE.next ? withNext(error, help) : error, verb);
   }
 }
 
@@ -260,22 +267,26 @@ function usageError(error: CommanderError, help: string): AssayError {
   return new AssayError("E_USAGE", what, { next: guess?.replace(/^\((.*)\)$/, "$1") ?? help });
 }
 
-/** Where nothing better is known, the verb's own help is the next step. */
-function withHelp(error: AssayError, help: string): AssayError {
-  if (error.next !== errorTable.E_USAGE.next) return error;
-  const { message, where, expected, got, cause } = error;
-  return new AssayError("E_USAGE", message, {
+/** No package knows how it was called, nor the root by its flag: what they say next is completed here, for all of them. */
+function copyable(error: AssayError, verb: Command): AssayError {
+  return withNext(error, copyableText(error.next, verb.opts<RootFlags>().root));
+}
+
+function withNext(error: AssayError, next: string): AssayError {
+  const { code, message, where, expected, got, cause } = error;
+  return new AssayError(code, message, {
     ...(where === undefined ? {} : { where }),
     ...(expected === undefined ? {} : { expected }),
     ...(got === undefined ? {} : { got }),
-    next: help,
+    next,
     cause,
   });
 }
 
-function helpCommand(command: Command, words: readonly string[]): string {
+/** The command that was typed, as far as there is one. */
+function verbOf(command: Command, words: readonly string[]): Command {
   const below = command.commands.find((one) => one.name() === words[0]);
-  return below === undefined ? `${fullName(command)} --help` : helpCommand(below, words.slice(1));
+  return below === undefined ? command : verbOf(below, words.slice(1));
 }
 
 /** "assay bench engine" */

@@ -73,6 +73,6 @@ function timeIsOver(seen: BatchState, timeoutMs: number): AssayError {
     where: seen.file.batch,
     expected: counted(seen.file.counts.rows, "row"),
     got: `${count(seen.doneRows)} done, ${seen.state}`,
-    next: "wait again, or see assay status",
+    next: `wait again, or see assay status ${seen.file.batch}`,
   });
 }

@@ -240,7 +240,11 @@ test("a row whose key is not that of what it asks, or whose reward is not its ow
   first!.row_key = "0".repeat(64);
   second!.reward = (second!.reward ?? 0) + 0.001;
   await writeFile(path, encodeShard(rows, metadata as unknown as ShardMetadata, []));
-  expect(await refusal(batch, "0")).toMatchObject({ code: "E_BROKEN", exit: 7, next: `assay verify ${batch}` });
+  expect(await refusal(batch, "0")).toMatchObject({
+    code: "E_BROKEN",
+    exit: 7,
+    next: `assay verify ${batch} --root ${root}`,
+  });
   expect(stdout).toContain("NOT the stored one");
   expect(await refusal(batch, "1")).toMatchObject({ code: "E_BROKEN", exit: 7 });
   expect(stdout).toContain("NOT the stored reward");

@@ -47,6 +47,6 @@ export const statusMeanings: { readonly [status in Status]: StatusMeaning } = {
   },
   quarantined: {
     means: "engines died while this row was asked, so it is asked no more",
-    next: "look at the row (--text), then assay retry BATCH --status quarantined on an engine of its own",
+    next: "look at the row (--text), then assay retry BATCH --status quarantined, on an engine of its own",
   },
 };

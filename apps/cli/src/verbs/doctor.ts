@@ -1,6 +1,7 @@
 import { AssayError, type ErrorCode, isAssayError, profileByName, profileForModel, toAssayError } from "@assay/core";
 import { assertAtomicStore } from "@assay/store";
 import { readProfile } from "../choose-profile.ts";
+import { copyableText } from "../copyable-text.ts";
 import type { EngineFlags, JsonFlag, RedisFlags, RootFlags } from "../flags.ts";
 import { printable } from "../histogram.ts";
 import { type OpenedEngines, openNamedEngines } from "../open-engines.ts";
@@ -41,8 +42,11 @@ export async function doctor(flags: DoctorFlags): Promise<void> {
   if (url !== undefined) checks.push(...(await checkRedis(url)));
   if (hasRoot) checks.push(...(await checkRoot(flags)));
   const failed = checks.find(({ ok }) => !ok);
-  if (flags.json === true) resultJson({ ok: failed === undefined, checks });
-  else for (const line of checkLines(checks)) result(line);
+  const told = checks.map((each) =>
+    each.next === undefined ? each : { ...each, next: copyableText(each.next, flags.root) },
+  );
+  if (flags.json === true) resultJson({ ok: failed === undefined, checks: told });
+  else for (const line of checkLines(told)) result(line);
   if (failed !== undefined) {
     throw new AssayError(failed.code ?? "E_INTERNAL", `${failed.what}: the check "${failed.name}" failed`, {
       ...(failed.expected === undefined ? {} : { expected: failed.expected }),

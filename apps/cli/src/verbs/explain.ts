@@ -16,7 +16,7 @@ import { findBatch, loadBatch, readLedger, readPin, readRows, readShards } from 
 import type { ObjectStore } from "@assay/store";
 import { againLines, askAgain } from "../ask-again.ts";
 import { commandLine } from "../command-line.ts";
-import { explanationLines, line, signed } from "../explanation-lines.ts";
+import { explainCommand, explanationLines, line, signed } from "../explanation-lines.ts";
 import type { JsonFlag, RootFlags } from "../flags.ts";
 import { openStore } from "../open-store.ts";
 import { decodeLimitMs } from "../open-worker.ts";
@@ -61,17 +61,16 @@ export async function explain(text: string, rowText: string, flags: ExplainFlags
     url: url === undefined || url === "sim" ? null : url.replace(/\/+$/, "").replace(/\/v1$/, ""),
     hasKey: flags.engineKeyFile !== undefined || Boolean(process.env.ASSAY_ENGINE_KEY),
   });
-  const command = commandLine(["explain", batch, String(explanation.row_index)], flags.root);
   await noteRetries(store, file, explanation.row_index, flags.root);
   // a fresh reasoning takes minutes: what is stored is there to read meanwhile
   const asksAgain = flags.engine.length > 0 && stored.row !== null && explanation.request?.unasked === null;
-  if (flags.json !== true) for (const one of explanationLines(explanation, command, asksAgain)) result(one);
+  if (flags.json !== true) for (const one of explanationLines(explanation, flags.root, asksAgain)) result(one);
 
   let again = null;
   if (asksAgain && stored.row !== null) {
     const { row, simulated } = stored;
     again = await askAgain({ file, row, simulated, pin: await readPin(store, batch) }, flags);
-    const same = `${command} --engine ${flags.engine.join(",")}`;
+    const same = `${explainCommand(explanation, flags.root)} --engine ${flags.engine.join(",")}`;
     if (flags.json !== true)
       for (const one of againLines(again, explanation.result, flags.text === true, same)) result(one);
   } else if (flags.engine.length > 0) {

@@ -9,7 +9,7 @@ export async function score(
   inputs: readonly string[],
   flags: ScoreFlags & { readonly detach?: boolean },
 ): Promise<void> {
-  if (flags.detach === true) return detach("score");
+  if (flags.detach === true) return detach("score", flags.root);
   const complete = await scoreInputs(inputs, flags);
   if (flags.json === true) resultJson(summaryJson(complete));
   else showSummary(complete);

@@ -72,7 +72,6 @@ function workIsLeft(root: string): AssayError {
     "drained; other workers, or this one again, go on with the work that is left",
     {
       where: root,
-      next: "assay worker with the same flags",
     },
   );
 }
