@@ -8,6 +8,7 @@ import {
   isAssayError,
   isEnded,
   shardPrefix,
+  visibleText,
   type WorkerState,
 } from "@assay/core";
 import { openDecoder } from "@assay/datasets";
@@ -21,7 +22,8 @@ import { openStore } from "../open-store.ts";
 import { decodeLimitMs } from "../open-worker.ts";
 import { type BatchState, readState, readSummary } from "../read-state.ts";
 import { readWorkers } from "../read-workers.ts";
-import { canRedraw, count, counted, result, resultJson } from "../say.ts";
+import { canRedraw, count, counted, result, resultJson, terminalWidth } from "../say.ts";
+import { screenRows } from "../screen-rows.ts";
 import { familyOk, type RetryState, readRetries, retryJson, retryText } from "../show-retries.ts";
 import { statusText } from "../show-summary.ts";
 import { workerLines } from "../show-workers.ts";
@@ -93,10 +95,10 @@ function hasEnded({ state }: BatchState, retries: readonly RetryState[]): boolea
   return isOver(state) && retries.every(({ seen }) => isOver(seen?.state));
 }
 
-/** Over the last one on a terminal; elsewhere only what changed. */
+/** Over the last one on a terminal, however its lines wrapped; elsewhere only what changed. */
 function show(lines: string[], before: readonly string[]): string[] {
   if (before.length > 0 && process.stdout.isTTY === true && canRedraw())
-    process.stdout.write(`\x1b[${before.length}A\x1b[J`);
+    process.stdout.write(`\x1b[${screenRows(before.map(visibleText), terminalWidth())}A\x1b[J`);
   else if (lines.join() === before.join()) return lines;
   for (const line of lines) result(line);
   return lines;
