@@ -5,7 +5,7 @@ import { AssayError } from "@assay/core";
 import type { DecodedShard, DecodeShard } from "./decode-shard.ts";
 
 export interface Decoder {
-  /** One shard at a time, in the order of asking. Throws E_BROKEN, also when the time limit is over. */
+  /** One shard at a time, in the order of asking. Throws E_BROKEN, also when the time limit is over; E_USAGE where the current folder is gone. */
   readonly decode: DecodeShard;
   /** Ends the thread. What is still to be decoded rejects: E_BROKEN for the shard in work, E_ABORTED for those behind it. */
   close(): Promise<void>;
@@ -63,7 +63,11 @@ export function openDecoder(options: { timeLimitMs: number }): Decoder {
       };
       const ended = (cause: unknown): void => {
         end();
-        reject(new AssayError("E_BROKEN", "decoding a shard ended the decoder's thread", { cause }));
+        reject(
+          hasNoFolder(cause)
+            ? noFolder(cause)
+            : new AssayError("E_BROKEN", "decoding a shard ended the decoder's thread", { cause }),
+        );
       };
       worker.on("message", answered).on("error", ended).on("exit", ended);
       worker.postMessage(bytes);
@@ -82,6 +86,19 @@ export function openDecoder(options: { timeLimitMs: number }): Decoder {
       thread = null;
     },
   };
+}
+
+/** Node asks for the current folder when a thread begins: says nothing about the shard. */
+function hasNoFolder(cause: unknown): boolean {
+  return typeof cause === "object" && cause !== null && "syscall" in cause && cause.syscall === "uv_cwd";
+}
+
+function noFolder(cause: unknown): AssayError {
+  return new AssayError("E_USAGE", "the current folder is gone, and without one no thread can begin", {
+    expected: "a folder that exists",
+    next: "cd to a folder that exists, and run the same command again",
+    cause,
+  });
 }
 
 type Answer =

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, expect, test } from "@jest/globals";
 import { parquetMetadata } from "hyparquet";
 import { encodeShard } from "../src/encode-shard.ts";
@@ -31,6 +34,20 @@ test("decodes in its thread what decodeShard decodes, shard after shard, in the 
 test("bytes that are no shard are E_BROKEN with what was expected, and the next shard is read", async () => {
   decoder = openDecoder({ timeLimitMs: 60_000 });
   await expect(decoder.decode(new Uint8Array(64))).rejects.toMatchObject({ code: "E_BROKEN" });
+  expect((await decoder.decode(shard)).rows).toEqual(rows);
+});
+
+test("where the current folder was removed no thread begins, and no shard is called broken", async () => {
+  decoder = openDecoder({ timeLimitMs: 60_000 });
+  const before = process.cwd();
+  const folder = mkdtempSync(join(tmpdir(), "assay-gone-"));
+  process.chdir(folder);
+  rmSync(folder, { recursive: true });
+  try {
+    await expect(decoder.decode(shard)).rejects.toMatchObject({ code: "E_USAGE" });
+  } finally {
+    process.chdir(before);
+  }
   expect((await decoder.decode(shard)).rows).toEqual(rows);
 });
 
