@@ -1,8 +1,9 @@
 import type { Dirent } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
-import { join, resolve, sep } from "node:path";
+import { isAbsolute, join, resolve, sep } from "node:path";
 import { AssayError } from "@assay/core";
 import { globBase, inputKinds, isGlob, pickInputs, readGlob } from "@assay/datasets";
+import { absolutePath, currentFolder } from "./current-folder.ts";
 import { inputError } from "./input-error.ts";
 
 export interface LocalInput {
@@ -17,10 +18,10 @@ export interface LocalInput {
  * the files that match a pattern. Hidden files of folders and patterns are left out: `._x.jsonl` of a Mac is no data.
  * Links to files are followed (caches of data sets are made of them), links to folders not. A chosen name that turns out
  * to be no file, such as a link that leads nowhere, is an error: it would be missed only in the morning. Throws
- * E_INPUT_MISSING, E_DENIED, E_INPUT_UNREADABLE.
+ * E_INPUT_MISSING, E_DENIED, E_INPUT_UNREADABLE, and E_USAGE where the current folder is gone.
  */
 export async function findLocalInputs(input: string): Promise<LocalInput[]> {
-  const path = resolve(input);
+  const path = absolutePath(input);
   // a pattern may be longer than any name
   const found = await stat(path).catch(missingIsNull(input, isGlob(input) ? ["ENAMETOOLONG"] : []));
   if (found?.isDirectory() === true) {
@@ -36,7 +37,7 @@ export async function findLocalInputs(input: string): Promise<LocalInput[]> {
   }
   if (!isGlob(input)) throw new AssayError("E_INPUT_MISSING", "this input does not exist", { where: input });
   // where people stand has a name, too, and no wildcard in it
-  const here = process.cwd().replace(/[*?[]/g, "[$&]");
+  const here = isAbsolute(input) ? "" : currentFolder().replace(/[*?[]/g, "[$&]");
   const pattern = resolve(here, input).split(sep).join("/");
   const { matches, reaches } = readGlob(pattern);
   const below = await listBelow(globBase(pattern) || "/", (folder) => reaches(folder.split(sep).join("/")));

@@ -2,7 +2,7 @@ import { constants, createReadStream, createWriteStream, fstatSync, openSync } f
 import { mkdtemp, rm } from "node:fs/promises";
 import { Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { basename, join, relative, sep } from "node:path";
+import { basename, join, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { isatty } from "node:tty";
 import { AssayError, inputStem, type RangeReader, visibleText } from "@assay/core";
@@ -10,6 +10,7 @@ import { type ChosenInput, chooseInputs, globBase, inputKinds, isGlob, pickInput
 import type { InputSource } from "@assay/scoring";
 import { isKey, type ObjectStore } from "@assay/store";
 import { fileRanges } from "@assay/store/local";
+import { nearPath } from "./current-folder.ts";
 import { findLocalInputs } from "./find-local-inputs.ts";
 import { inputError } from "./input-error.ts";
 import { openUri } from "./open-store.ts";
@@ -138,8 +139,7 @@ function remoteSource(address: string, input: string, bucketOf: BucketOf): Input
 }
 
 function localSource(path: string, input: string): InputSource {
-  const near = relative(process.cwd(), path);
-  return source(input, near.startsWith("..") ? path : near, path);
+  return source(input, nearPath(path), path);
 }
 
 function source(input: string, name: string, file: string): InputSource {

@@ -1,10 +1,10 @@
-import { resolve } from "node:path";
 import { AssayError } from "@assay/core";
 import { assertAtomicStore, type ObjectStore } from "@assay/store";
 import { localStore } from "@assay/store/local";
 import type { Uploads } from "@assay/store/s3";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { storeWithCrashPoints } from "./crash-points.ts";
+import { absolutePath } from "./current-folder.ts";
 import { systemClock } from "./system-clock.ts";
 
 /** The store that `--root` or ASSAY_ROOT names. Opens nothing yet: a local directory is made at the first write. */
@@ -27,7 +27,7 @@ export async function openUri(uri: string): Promise<ObjectStore> {
         got: uri,
       });
     }
-    return localStore(resolve(uri));
+    return localStore(absolutePath(uri));
   }
   const { s3Store } = await import("@assay/store/s3");
   return s3Store(await s3Target(uri));

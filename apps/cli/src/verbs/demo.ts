@@ -1,8 +1,8 @@
-import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { decodeShard } from "@assay/datasets";
 import { readShards } from "@assay/scoring";
 import { commandLine } from "../command-line.ts";
+import { nearPath } from "../current-folder.ts";
 import type { JsonFlag } from "../flags.ts";
 import { histograms, renderHistograms } from "../histogram.ts";
 import { refuseFailedRows } from "../refuse-failed-rows.ts";
@@ -54,7 +54,7 @@ async function showEnding(complete: CompleteBatch, root: string): Promise<void> 
   result(`  ${commandLine(["verify", file.batch], root)}`);
   result(`  ${commandLine(["export", file.batch, "demo.jsonl", "--text"], root)}`);
   result(
-    `  ${commandLine(["plan", relative(process.cwd(), `${examples}helpfulness.jsonl`), "--profile", "genrm-principle"], undefined)}`,
+    `  ${commandLine(["plan", nearPath(`${examples}helpfulness.jsonl`), "--profile", "genrm-principle"], undefined)}`,
   );
 }
 
