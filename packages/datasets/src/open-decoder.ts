@@ -5,7 +5,10 @@ import { AssayError } from "@assay/core";
 import type { DecodedShard, DecodeShard } from "./decode-shard.ts";
 
 export interface Decoder {
-  /** One shard at a time, in the order of asking. Throws E_BROKEN, also when the time limit is over; E_USAGE where the current folder is gone. */
+  /**
+   * One shard at a time, in the order of asking. Throws E_BROKEN, also when the time limit is over, and E_USAGE where the
+   * current folder is gone.
+   */
   readonly decode: DecodeShard;
   /** Ends the thread. What is still to be decoded rejects: E_BROKEN for the shard in work, E_ABORTED for those behind it. */
   close(): Promise<void>;
