@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { AssayError } from "@assay/core";
+import { makeFolders } from "@assay/store/local";
 
 /** Stands in a folder as long as an export into it is not whole; loaders of data sets look at no such name. */
 const markerName = ".assay-unfinished";
@@ -15,7 +16,7 @@ const markerName = ".assay-unfinished";
 export async function claimFolder(folder: string): Promise<{ release(): Promise<void> }> {
   const marker = join(folder, markerName);
   const data = join(folder, "data");
-  await mkdir(data, { recursive: true }).catch((cause: unknown) => {
+  await makeFolders(data).catch((cause: unknown) => {
     throw new AssayError("E_USAGE", "this folder cannot be made", { where: folder, cause });
   });
   const files = [join(folder, "README.md"), ...(await dataFiles(data))];

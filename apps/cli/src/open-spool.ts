@@ -1,7 +1,6 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { ObjectStore } from "@assay/store";
-import { localStore } from "@assay/store/local";
+import { localStore, makeFolders } from "@assay/store/local";
 import { note } from "./say.ts";
 import { cacheFolder } from "./user-folders.ts";
 
@@ -12,7 +11,7 @@ import { cacheFolder } from "./user-folders.ts";
 export async function openSpool(rootId: string): Promise<ObjectStore | null> {
   const folder = join(cacheFolder(), "spool", rootId);
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolders(folder, 0o700);
     return localStore(folder);
   } catch (error) {
     note(

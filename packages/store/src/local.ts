@@ -10,6 +10,7 @@ import type { ObjectStore } from "./port.ts";
 import { putFile } from "./put-file.ts";
 
 export { fileRanges } from "./file-ranges.ts";
+export { makeFolders } from "./make-folders.ts";
 
 /**
  * A local or network directory as a full store. Put-if-absent: write a temp in _tmp/, fsync, link() to the final name,

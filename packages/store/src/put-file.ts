@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { link, mkdir, open, stat, unlink } from "node:fs/promises";
+import { link, open, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { AssayError } from "@assay/core";
 import { atomicStores } from "./atomic-stores.ts";
 import { codeOf, orNull } from "./call-directory.ts";
+import { makeFolders } from "./make-folders.ts";
 import type { PutResult } from "./port.ts";
 
 /**
@@ -67,8 +68,8 @@ function existsAsFile(path: string, isFile: boolean): "exists" {
 }
 
 async function makeDirectory(path: string): Promise<void> {
-  const topmost = await mkdir(path, { recursive: true });
-  if (topmost === undefined) return;
+  const topmost = await makeFolders(path);
+  if (topmost === null) return;
   // a new folder is durable only when its parent is: from the innermost one up to what was there before
   for (let made = path; ; made = dirname(made)) {
     await syncDirectory(dirname(made));
