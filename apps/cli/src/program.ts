@@ -181,7 +181,10 @@ export function commands(): Command {
       .argument("<benchmark>", "rm-bench, judgebench, rewardbench2 or labels")
       .argument("[batch...]", "batches of one model, read as one"),
   )
-    .option("--scores <file>", "evaluate this score file instead of batches (JSON, JSON Lines, assay export)")
+    .option(
+      "--scores <file>",
+      "evaluate this score file instead of batches (JSON or JSON Lines, as `assay export BATCH FILE.jsonl` writes them)",
+    )
     .option("--against <other>", "a second batch or score file beside ours, or card for the model card's rows")
     .option("--label <column>", "labels: the column with Yes or No, without in_ (default: fulfilment, else label)")
     .addOption(numberFlag("--seed <n>", "labels: seed of the bootstrap", whole(0)).default(0))

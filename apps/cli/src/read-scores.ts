@@ -2,7 +2,7 @@ import { constants } from "node:buffer";
 import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { AssayError, visibleText } from "@assay/core";
-import { readJsonl } from "@assay/datasets";
+import { fileFormat, readJsonl } from "@assay/datasets";
 import { exportedRows, type ScoreRecord } from "@assay/evaluation";
 import { inputError } from "./input-error.ts";
 import { missingOf, type Scored } from "./read-scored.ts";
@@ -14,6 +14,8 @@ import { missingOf, type Scored } from "./read-scored.ts";
  */
 export async function readScores(path: string): Promise<Scored> {
   const bytes = await readBytes(path);
+  const format = fileFormat(bytes);
+  if (format === "parquet" || format === "Arrow") throw noJson("E_INPUT_UNREADABLE", path, format);
   const records = readWhole(path, bytes) ?? (await readLines(path, bytes));
   if (records.length === 0) throw new AssayError("E_INPUT_EMPTY", "the score file holds no record", { where: path });
   const rows = exportedRows(records);
@@ -79,15 +81,36 @@ async function readLines(path: string, bytes: Uint8Array): Promise<ScoreRecord[]
   const records: ScoreRecord[] = [];
   for await (const read of readJsonl(once(bytes), { where: path })) {
     if (read.torn > 0)
-      throw new AssayError("E_INPUT_BAD", "the last line of the score file is not whole", { where: path });
+      throw new AssayError("E_INPUT_BAD", "the last line of the score file is not whole", {
+        where: path,
+        next: "write the file again: its end is missing",
+      });
     for (const { line, parsed } of read.records) {
       const where = `${path}:${line}`;
-      if (!parsed.ok)
-        throw new AssayError("E_INPUT_BAD", "a line of the score file is no JSON", { where, got: parsed.bad });
+      if (!parsed.ok) {
+        // the first line tells what the file is: of a CSV it is the header
+        if (records.length === 0 && parsed.bad === "invalid_json")
+          throw noJson("E_INPUT_BAD", where, /\.csv\b/i.test(path) ? "CSV" : "a first line that is no JSON");
+        throw new AssayError("E_INPUT_BAD", "a line of the score file is no JSON", {
+          where,
+          got: parsed.bad,
+          next: "mend this line",
+        });
+      }
       records.push({ where, value: parsed.value });
     }
   }
   return records;
+}
+
+/** Batches come as all three, and are read as themselves or as lines. */
+function noJson(code: "E_INPUT_BAD" | "E_INPUT_UNREADABLE", where: string, got: string): AssayError {
+  return new AssayError(code, "a score file is JSON or JSON Lines, and this one is neither", {
+    where,
+    expected: "one JSON list or object, or a record a line; gzip or zstd, too",
+    got,
+    next: "where it came from a batch: assay export BATCH scores.jsonl",
+  });
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

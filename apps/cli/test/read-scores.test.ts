@@ -100,6 +100,23 @@ test.each<[string, string | Uint8Array, string]>([
   expect(new Set(told)).toEqual(new Set([code]));
 });
 
+test.each<[string, string, string | Uint8Array, string]>([
+  ["Parquet", "scores.parquet", "PAR1\u0015\u0004\u0015", "parquet"],
+  ["Arrow", "scores.arrow", "ARROW1\0\0\u0010", "Arrow"],
+  ["CSV", "scores.csv", "row_index,id,reward\n0,a,1.5\n", "CSV"],
+  ["CSV in gzip", "scores.csv.gz", gzipSync("row_index,id,reward\n0,a,1.5\n"), "CSV"],
+  ["text", "scores.txt", "so good\n", "a first line that is no JSON"],
+])("%s is told what a score file is, and how a batch becomes one", async (_, name, content, got) => {
+  const path = join(folder, name);
+  await writeFile(path, content);
+  await expect(readScores(path)).rejects.toMatchObject({
+    exit: 4,
+    message: expect.stringContaining("JSON or JSON Lines"),
+    got,
+    next: expect.stringMatching(/assay export BATCH scores\.jsonl$/),
+  });
+});
+
 test("a field of the prototype is nobody's reward", async () => {
   const [, , , labels] = await figures('{"__proto__":{"reward":9},"label":"Yes"}\n{"label":"No","reward":-1}\n');
   expect(labels).toBe("E_INPUT_BAD");

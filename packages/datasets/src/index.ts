@@ -3,6 +3,7 @@ export { type ChosenInput, chooseInputs, inputKinds, pickInputs } from "./choose
 export { type CardFacts, dataSetCard } from "./data-set-card.ts";
 export { type DecodeKeys, decodeKeys } from "./decode-keys.ts";
 export { type DecodedShard, type DecodeShard, decodeShard } from "./decode-shard.ts";
+export { fileFormat } from "./decompress.ts";
 export { importerByName } from "./detect-format.ts";
 export { type EncodeShard, encodeShard } from "./encode-shard.ts";
 export { type ByteSink, type ExportOptions, type ExportRow, exportFormats } from "./export-row.ts";

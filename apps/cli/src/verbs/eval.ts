@@ -87,7 +87,7 @@ export async function evaluate(name: string, batches: readonly string[], flags: 
 
 /** A file that is there is a score file, anything else a batch. */
 async function readOther(text: string, flags: EvalFlags): Promise<Scored> {
-  return /\.jsonl?(\.gz)?$/.test(text) && existsSync(text)
+  return /\.(jsonl?|csv|parquet)(\.(gz|zst))?$/i.test(text) && existsSync(text)
     ? readScores(text)
     : readBatches(await openStore(flags.root), [text]);
 }
