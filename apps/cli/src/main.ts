@@ -19,7 +19,13 @@ try {
   await program(process.argv);
 } catch (error) {
   const known = toAssayError(error);
-  write("stderr", `${renderError(known)}\n`);
-  if (!isAssayError(error) && process.env.ASSAY_DEBUG !== undefined) write("stderr", `${(error as Error)?.stack}\n`);
+  const stack = isAssayError(error) || process.env.ASSAY_DEBUG === undefined ? undefined : (error as Error)?.stack;
+  // what is wrong with the flags, too, must not break a log of JSON lines
+  if (process.argv[2] === "worker" && process.argv.includes("--json")) {
+    const { logEnd, openLog } = await import("./open-log.ts");
+    logEnd(openLog(), known, stack);
+  } else {
+    write("stderr", `${renderError(known)}\n${stack === undefined ? "" : `${stack}\n`}`);
+  }
   process.exitCode = known.exit;
 }

@@ -1,20 +1,19 @@
-import { hostname } from "node:os";
 import { AssayError, isAssayError } from "@assay/core";
 import { findBatch, isIdle, openRoot, type WorkerEvent } from "@assay/scoring";
-import { type Logger, pino } from "pino";
+import type { Logger } from "pino";
 import { drainSignals } from "../drain-signals.ts";
 import type { DrainFlags, EngineFlags, JsonFlag, RedisFlags, RootFlags } from "../flags.ts";
 import { noteEvent } from "../note-event.ts";
 import type { Signals } from "../on-signals.ts";
 import { type OpenedEngines, openNamedEngines } from "../open-engines.ts";
+import { openLog } from "../open-log.ts";
 import { namedRedis, openNamedQueue, refuseNoRedis } from "../open-queue.ts";
 import { assertWritable, openStore } from "../open-store.ts";
 import { runHere } from "../open-worker.ts";
 import { prepareHangUp } from "../output-file.ts";
 import { createSpeed, showProgress, workerText } from "../progress.ts";
-import { note, noteInto, write } from "../say.ts";
+import { note, noteInto } from "../say.ts";
 import { systemClock } from "../system-clock.ts";
-import { version } from "../version.ts";
 
 type WorkerFlags = RootFlags &
   RedisFlags &
@@ -95,10 +94,6 @@ async function onlyModel(engines: OpenedEngines, signals: Signals): Promise<stri
     }
   }
   return null;
-}
-
-function openLog(): Logger {
-  return pino({ base: { host: hostname(), pid: process.pid, version } }, { write: (line) => write("stderr", line) });
 }
 
 /** Progress for people, or one JSON line an event on stderr for machines. */
