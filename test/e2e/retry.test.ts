@@ -64,6 +64,8 @@ test("a cut answer is a failure with an example and the command that asks it aga
 
   // nothing to ask: said, exit 0, nothing written
   expect(await assay(0, "retry", batch, "--status", "engine_error")).toBe("");
+  const none = await assay(0, "retry", batch, "--status", "engine_error", "--json");
+  expect(JSON.parse(none)).toEqual({ batch: null, state: null, rows: 0, retry_of: batch });
   const retry = ["retry", batch.slice(0, 10), "--status", "truncated", "--set", "max_tokens=4000"];
   expect(await assay(0, ...retry)).toBe(`${batch}-r1\n`);
   expect(JSON.parse(await assay(0, "status", batch, "--json"))).toMatchObject({

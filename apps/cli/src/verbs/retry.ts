@@ -53,6 +53,7 @@ export async function retry(text: string, flags: RetryFlags): Promise<void> {
     const staged = await stage(store, head, wanted, signals, engines);
     if (staged === null) {
       note(`no row of ${head.batch} is ${status.join(", ")}: there is nothing to ask again`);
+      if (flags.json === true) resultJson({ batch: null, state: null, rows: 0, retry_of: head.batch });
       return;
     }
     const { child, linked } = staged;
