@@ -87,7 +87,7 @@ function keyText({ row_key, stored_row_key, row_key_is_stored }: NonNullable<Exp
 }
 
 function resultLines(explanation: Explanation, root: string | undefined, asksAgain: boolean): string[] {
-  const { batch, result } = explanation;
+  const { batch, result, samples } = explanation;
   if (result === null)
     return [
       "",
@@ -95,7 +95,6 @@ function resultLines(explanation: Explanation, root: string | undefined, asksAga
       line("status", "not scored yet: its chunk has no shard"),
       line("next", `${commandLine(["status", batch], root)} says how far it is`),
     ];
-  const tokens = `${count(result.prompt_tokens ?? 0)} in${result.cached_tokens === null ? "" : ` (${count(result.cached_tokens)} cached)`}, ${count(result.completion_tokens ?? 0)} out`;
   const took = result.latency_ms === null ? "" : `, ${duration(result.latency_ms / 1_000)}`;
   const waited = result.queue_ms === null ? "" : ` after ${duration(result.queue_ms / 1_000)} in the queue`;
   return [
@@ -107,7 +106,7 @@ function resultLines(explanation: Explanation, root: string | undefined, asksAga
       : [line("error", `${result.error_code}  ${visibleText(result.error_message ?? "")}`)]),
     ...(result.status === "ok" ? [] : [line("next", copyableText(result.next.replace("BATCH", batch), root))]),
     ...(result.finish_reason === null ? [] : [line("finish_reason", visibleText(result.finish_reason))]),
-    ...(result.completion_tokens === null ? [] : [line("tokens", tokens)]),
+    ...(result.completion_tokens === null ? [] : [line("tokens", tokensText(result, samples !== null))]),
     line(
       "engine",
       `${result.engine ?? "none"}; ${result.scored_at}${took}${waited}${result.attempts === null ? "" : `, ${counted(result.attempts, "attempt")}`}`,
@@ -125,6 +124,17 @@ function resultLines(explanation: Explanation, root: string | undefined, asksAga
 }
 
 type Result = NonNullable<Explanation["result"]>;
+
+/** In two steps the prompt that is counted is the first request's, and what was cached the second one's. */
+function tokensText({ read, prompt_tokens, cached_tokens, completion_tokens }: Result, isOfSamples: boolean): string {
+  const [prompt, written] = [`${count(prompt_tokens ?? 0)} in`, `${count(completion_tokens ?? 0)} out`];
+  if (cached_tokens === null) return `${prompt}, ${written}`;
+  const cached = `${count(cached_tokens)} cached`;
+  if (read === "ids" || read === "top") return `${prompt} (${cached}), ${written}`;
+  const request = isOfSamples ? "requests" : "request";
+  const which = read === "two-step" ? `second ${request}, of prompt and answer` : `last ${request}`;
+  return `${prompt}, ${written}; ${cached} in the ${which}`;
+}
 
 function rewardLines(result: Result, temperature: number, isOfSamples: boolean): string[] {
   const { arithmetic, yes, no, answer } = result;

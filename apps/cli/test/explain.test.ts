@@ -8,6 +8,7 @@ import { inProcessQueue } from "@assay/queue/in-process";
 import { type Simulator, startSimulator } from "@assay/simulator";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { chooseModel } from "../src/choose-profile.ts";
+import { explanationLines } from "../src/explanation-lines.ts";
 import type { PlanFlags } from "../src/flags.ts";
 import { openNamedEngines } from "../src/open-engines.ts";
 import { openInputs } from "../src/open-inputs.ts";
@@ -126,6 +127,19 @@ describe("assay explain", () => {
       row!.reward,
     ]);
     expect(told.reasoning.end).toMatch(/Final Judgement: (Yes|No)$/);
+  });
+
+  test.each([
+    ["two-step", "62 in, 700 out; 688 cached in the second request, of prompt and answer"],
+    ["ids", "62 in (688 cached), 700 out"],
+    ["top", "62 in (688 cached), 700 out"],
+    [null, "62 in, 700 out; 688 cached in the last request"],
+  ])("read by %s, counts what was cached to the request whose prompt it was", async (read, tokens) => {
+    const told = await explained(batch, "0");
+    const result = { ...told.result, read, prompt_tokens: 62, cached_tokens: 688, completion_tokens: 700 };
+    const line = (of: object) => explanationLines({ ...told, result: of }, undefined, false).join("\n");
+    expect(line(result)).toMatch(new RegExp(`^  tokens +${tokens.replace(/[()]/g, "\\$&")}$`, "m"));
+    expect(line({ ...result, cached_tokens: null })).toMatch(/^ {2}tokens +62 in, 700 out$/m);
   });
 
   test("shows people the same, no text of the conversation, and how to get it", async () => {
