@@ -1,5 +1,5 @@
 import { AssayError, errorTable, exitCode, isAssayError } from "@assay/core";
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, Help, Option } from "commander";
 import { copyableText } from "./copyable-text.ts";
 import type { RootFlags } from "./flags.ts";
 import { amount, numberFlag, share, whole } from "./number-flag.ts";
@@ -43,6 +43,7 @@ export function commands(): Command {
     .version(version)
     .exitOverride()
     .configureOutput({ outputError: () => {} })
+    .configureHelp({ optionDescription })
     .showSuggestionAfterError();
 
   root
@@ -261,6 +262,12 @@ export function commands(): Command {
 
   refuseSlips(root);
   return root;
+}
+
+/** A list begins empty, and what that means is in its description. */
+function optionDescription(option: Option): string {
+  const isList = Array.isArray(option.defaultValue);
+  return isList ? option.description : new Help().optionDescription(option);
 }
 
 /** Commander's words in the form of ours: what is wrong in one line, its guess at what was meant as the next step. */

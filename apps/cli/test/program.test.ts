@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { exitCode, toAssayError } from "@assay/core";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { program } from "../src/program.ts";
+import type { Command } from "commander";
+import { commands, program } from "../src/program.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -73,5 +74,18 @@ test("a worker without Redis is refused", async () => {
     expect(await refusal("worker", "--root", folder, "--engine", "sim")).toMatchObject({ code: "E_NO_REDIS", exit: 2 });
   } finally {
     if (before !== undefined) process.env.REDIS_URL = before;
+  }
+});
+
+test("the help of a flag tells one default, and no list in brackets", () => {
+  const below = (command: Command): Command[] => [command, ...command.commands.flatMap(below)];
+  for (const command of below(commands())) {
+    const help = command.createHelp();
+    for (const option of command.options) {
+      const told = help.optionDescription(option);
+      expect(told).not.toContain("[]");
+      expect(told.split("(default").length).toBeLessThanOrEqual(2);
+    }
+    expect(command.helpInformation()).not.toContain("[]");
   }
 });
