@@ -127,6 +127,20 @@ describe("a scored batch", () => {
     );
   }, 60_000);
 
+  test("exports what is an input again; of JSON Lines `carried` is an object, taken with --carry-all", async () => {
+    for (const [name, leftOut] of [
+      ["again.jsonl", { carried: 20 }],
+      ["again.parquet", {}],
+    ] as const) {
+      const out = join(folder, name);
+      await expectExit(0, ["export", batch, out, "--root", root, "--text"]);
+      const plan = async (...flags: string[]) =>
+        JSON.parse((await expectExit(0, ["plan", out, "--model", "simulator", "--json", ...flags])).stdout) as object;
+      expect(await plan()).toMatchObject({ rows: 20, left_out: leftOut });
+      expect(await plan("--carry-all")).toMatchObject({ rows: 20, left_out: {} });
+    }
+  }, 60_000);
+
   test("shows its state and is listed, found by a beginning of its name and as latest", async () => {
     const { stdout } = await expectExit(0, ["status", "latest", "--root", root, "--json"]);
     expect(JSON.parse(stdout)).toMatchObject({ batch, state: "complete" });
