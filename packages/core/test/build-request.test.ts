@@ -50,7 +50,7 @@ describe("build-request: golden requests", () => {
     [
       "genrm-principle, the second request",
       () => readBody(buildReadRequest("judge", [1, 2], [3, 4, 7414, 5], 2, genrmPrinciple)),
-      '{"logprob_token_ids":[7414,2308,9454,2753,9834,902,9693,2152,14080,5664,14004,8996],"logprobs":0,"max_tokens":1,"model":"judge","priority":-1,"prompt":[1,2,3,4],"return_token_ids":true,"return_tokens_as_token_ids":true,"temperature":0}',
+      '{"logprob_token_ids":[7414,2308,9454,2753,9834,902,9693,2152,14080,5664,14004,8996],"logprobs":0,"max_tokens":1,"min_p":0,"model":"judge","priority":-1,"prompt":[1,2,3,4],"repetition_penalty":1,"return_token_ids":true,"return_tokens_as_token_ids":true,"temperature":0,"top_k":-1,"top_p":1}',
     ],
     [
       "scalar-principle",
