@@ -1,10 +1,13 @@
-/** Cells as lines with columns that line up; the last column runs free. Two spaces between columns. */
+import stringWidth from "string-width";
+
+/** Cells as lines with columns that line up, wide characters too; the last column runs free. Two spaces between columns. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
-  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
+  for (const row of rows)
+    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, stringWidth(cell));
   return rows.map((row) =>
     row
-      .map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0)))
+      .map((cell, i) => (i === row.length - 1 ? cell : cell + " ".repeat((widths[i] ?? 0) - stringWidth(cell))))
       .join("  ")
       .trimEnd(),
   );

@@ -22,6 +22,12 @@ test("tables line up, and programs get tabs", () => {
     ["BATCH", "ROWS", "TAGS"],
     ["a", "1,000", ""],
   ];
+  expect(
+    table([
+      ["名前", "b"],
+      ["aé👩‍🚀", "c"],
+    ]),
+  ).toEqual(["名前  b", "aé👩‍🚀  c"]);
   expect(table(rows)).toEqual(["BATCH  ROWS   TAGS", "a      1,000"]);
   expect(tabbed(rows)).toEqual(["BATCH\tROWS\tTAGS", "a\t1,000\t"]);
 });
