@@ -8,6 +8,7 @@ import { inProcessQueue } from "@assay/queue/in-process";
 import { type Simulator, startSimulator } from "@assay/simulator";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { chooseModel } from "../src/choose-profile.ts";
+import { commandLine } from "../src/command-line.ts";
 import { explanationLines } from "../src/explanation-lines.ts";
 import type { PlanFlags } from "../src/flags.ts";
 import { openNamedEngines } from "../src/open-engines.ts";
@@ -257,7 +258,7 @@ test("a row whose key is not that of what it asks, or whose reward is not its ow
   expect(await refusal(batch, "0")).toMatchObject({
     code: "E_BROKEN",
     exit: 7,
-    next: `assay verify ${batch} --root ${root}`,
+    next: commandLine(["verify", batch], root),
   });
   expect(stdout).toContain("NOT the stored one");
   expect(await refusal(batch, "1")).toMatchObject({ code: "E_BROKEN", exit: 7 });
