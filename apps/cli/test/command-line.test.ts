@@ -24,11 +24,11 @@ function typed(line: string, cwd: string, path = ""): string {
 }
 
 test("a command names the root where it came by flag, and in a clone the script", () => {
-  const name = commandName(undefined, folder);
+  const name = commandName("", folder);
   expect(commandLine(["resume", "a-0123"], undefined, name)).toBe("assay resume a-0123");
   expect(commandLine(["resume", "a-0123"], "s3://b/prefix", name)).toBe("assay resume a-0123 --root s3://b/prefix");
   expect(commandLine(["ls"], "it's here", name)).toBe("assay ls --root 'it'\\''s here'");
-  expect(commandName(undefined, clone)).toBe("./assay");
+  expect(commandName("", clone)).toBe("./assay");
   expect(commandName("../a b/assay", clone)).toBe("../a b/assay");
 });
 

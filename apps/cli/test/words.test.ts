@@ -1,6 +1,6 @@
 import { type BatchFile, type ControlEntry, profileByName, type Status } from "@assay/core";
 import { memoryStore } from "@assay/testkit";
-import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import type { BatchState } from "../src/read-state.ts";
 import { refuseFailedRows } from "../src/refuse-failed-rows.ts";
 import { statusText } from "../src/show-summary.ts";
@@ -68,14 +68,6 @@ describe("what to type after failures", () => {
   });
   const step = (status: Status, batches: string[], ...retries: ReturnType<typeof again>[]): string =>
     stepAfterFailures({ head: member("a", 100), retries } as never, { status, batches } as never, undefined);
-
-  // wherever the tests are run from
-  beforeEach(() => {
-    process.env.ASSAY_CALLED_AS = "assay";
-  });
-  afterEach(() => {
-    delete process.env.ASSAY_CALLED_AS;
-  });
 
   test("twice the largest budget that was too small, and --again where the same was asked already", () => {
     expect(step("truncated", ["a"])).toBe("assay retry a --status truncated --set max_tokens=200");
