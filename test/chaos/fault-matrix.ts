@@ -18,6 +18,8 @@ const drain = "test/e2e/drain.test.ts";
 const markers = "packages/scoring/test/attempt-markers.test.ts";
 const workerIdles = "packages/scoring/test/worker-until-idle.test.ts";
 const workerStops = "packages/scoring/test/worker-stops.test.ts";
+const heldLeases = "packages/scoring/test/held-leases.test.ts";
+const silentStore = "packages/scoring/test/silent-store.test.ts";
 const workerObeys = "packages/scoring/test/worker-obeys-control.test.ts";
 const workerRefuses = "packages/scoring/test/worker-refuses-engines.test.ts";
 const once = "packages/scoring/test/exactly-once.test.ts";
@@ -94,8 +96,11 @@ export const faultMatrix: readonly FaultRow[] = [
     id: "W10",
     fault: "event loop blocked beyond the lease",
     injected: "a busy loop on SIGUSR2 in a real worker",
-    promise: "as a zombie",
-    tests: [[workerStops, "refused a renewal with the shard there: the chunk stops by itself"]],
+    promise: "as a zombie; who gets its own chunk again goes on with it",
+    tests: [
+      [workerStops, "refused a renewal with the shard there: the chunk stops by itself"],
+      [heldLeases, "when its leases lapse, as on a machine that slept"],
+    ],
   },
   {
     id: "W11",
@@ -163,6 +168,7 @@ export const faultMatrix: readonly FaultRow[] = [
       [kill, "a killed worker, a Redis wiped twice and a cancelled batch: every row exactly once"],
       [bullmq, "refuses a Redis that may evict jobs, and names the setting"],
       [markers, "by a wiped Redis: nobody else has begun, so it goes on and commits"],
+      [heldLeases, "when Redis is wiped under it"],
     ],
   },
   {
@@ -233,10 +239,11 @@ export const faultMatrix: readonly FaultRow[] = [
     id: "S3",
     fault: "a slow store, a socket that stalls",
     injected: "answers that never come; a wire of 20 kB/s in real runs",
-    promise: "a limit for every call, then asked again",
+    promise: "a limit for every call, then asked again; a drain waits for none of them",
     tests: [
       [s3, "a call ends at its own limit where no other limit bites"],
       [s3, "that is stored and never answered is ours"],
+      [silentStore, "law: from whichever call on the store says nothing"],
     ],
   },
   {

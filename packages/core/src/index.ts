@@ -125,7 +125,7 @@ export {
   resolveForms,
   type VerdictForm,
   verdictIds,
-  verdictSha256,
+  verdictRule,
 } from "./profile.ts";
 export { type PromptPrefix, promptPrefix } from "./prompt-prefix.ts";
 export { readVerdict, type VerdictRead } from "./read-verdict.ts";

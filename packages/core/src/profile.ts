@@ -150,12 +150,12 @@ export function layoutSha256(profile: Profile): string {
 }
 
 /**
- * Identity of the rule by which an answer becomes a reward, for reuse: the same answer under another one is another
- * reward, or none. Not the way of reading, which a pin knows. No part of a row_key: what was asked is the same.
+ * The rule by which an answer becomes a reward, for reuse: the same answer under another one is another reward, or none.
+ * Not the way of reading, which a pin knows. No part of a row_key: what was asked is the same.
  */
-export function verdictSha256({ verdict, thinking }: Profile): string {
+export function verdictRule({ verdict, thinking }: Profile) {
   const { read: _read, insist: _insist, ...rule } = verdict;
-  return sha256(canonicalJson({ ...rule, thinking }));
+  return { ...rule, thinking };
 }
 
 /** Whether every word of the verdict has an id: without, only lists of the likeliest tokens can be read, by text. */

@@ -10,6 +10,7 @@ import {
   startKey,
 } from "@assay/core";
 import type { ObjectStore } from "@assay/store";
+import { answerWithin } from "./answer-within.ts";
 import { listPartial } from "./read-partial.ts";
 import { waitForStore } from "./wait-for-store.ts";
 
@@ -107,20 +108,12 @@ export function startAttempt(
           () => true,
           () => false,
         );
-        const silent = wait.clock.sleep(endPatienceMs, until(put)).then(() => null);
-        const isPut = await Promise.race([put, silent]);
+        const isPut = await answerWithin(wait.clock, endPatienceMs, put);
         if (isPut !== false || signal.aborted || left === 1) return;
         await wait.clock.sleep(endAgainMs, signal);
       }
     },
   };
-}
-
-/** Aborts when the work has ended. */
-function until(work: Promise<unknown>): AbortSignal {
-  const ended = new AbortController();
-  void work.then(() => ended.abort());
-  return ended.signal;
 }
 
 function attemptsIn(files: readonly PartialFile[], kind: PartialFile["kind"]): ReadonlySet<string> {

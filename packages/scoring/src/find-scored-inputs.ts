@@ -1,4 +1,4 @@
-import { type BatchFile, canonicalJson, isAssayError, layoutSha256, successKey, verdictSha256 } from "@assay/core";
+import { type BatchFile, canonicalJson, isAssayError, layoutSha256, successKey, verdictRule } from "@assay/core";
 import type { ObjectStore } from "@assay/store";
 import { listBatches } from "./batch-index.ts";
 import { loadBatchIfPresent } from "./load-batch.ts";
@@ -45,7 +45,7 @@ function inputIdentity({ input, bytes, records }: BatchFile["inputs"][number]): 
 
 /** What has to be equal for any row_key to be, and for its reward to stand here. */
 function askedOf({ model, revision, profile, samples, seed, strip, specials }: BatchFile): string {
-  const asked = [layoutSha256(profile), profile.sampling, verdictSha256(profile)];
+  const asked = [layoutSha256(profile), profile.sampling, verdictRule(profile)];
   return canonicalJson([model, revision, ...asked, samples, seed, strip, specials]);
 }
 

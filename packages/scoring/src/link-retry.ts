@@ -29,9 +29,10 @@ export interface LinkedRetry {
  * Decides which rows are asked again: puts `retries/000n.json` under the next number, and nothing else. The same
  * filter and settings as any earlier retry are that retry, so the same command twice is one; `again` makes another
  * one when that is complete. Null, and nothing is written, when no row has such a status. `accept` is asked before a
- * new link is put, since nothing can follow a retry that no engine can run; what it rejects with ends this. Rejects with E_NOT_FINISHED
- * when the batch or another retry of it is not complete (also when somebody else's was put first), E_PROFILE for a
- * setting that does not exist. Idempotent under lost replies and kills: `stageRetry` follows, by whomever.
+ * new link is put, since nothing can follow a retry that no engine can run; what it rejects with ends this. Rejects
+ * with E_NOT_FINISHED when the batch or another retry of it is not complete (also when somebody else's was put first),
+ * E_PROFILE for a setting that does not exist. Idempotent under lost replies and kills: `stageRetry` follows, by
+ * whomever.
  */
 export async function linkRetry(
   ports: RetryPorts,

@@ -1,13 +1,14 @@
 import {
   AssayError,
   type BatchFile,
+  canonicalJson,
   type Pin,
   type Profile,
   pinKey,
   type ResultRow,
   shardKey,
   successKey,
-  verdictSha256,
+  verdictRule,
 } from "@assay/core";
 import type { DecodeKeys, DecodeShard } from "@assay/datasets";
 import type { ObjectStore } from "@assay/store";
@@ -48,7 +49,6 @@ export async function openReuse(
   pin: Pin,
 ): Promise<Reuse> {
   const { store } = ports;
-  const rule = verdictSha256(wanted.profile);
   const files: BatchFile[] = [];
   for (const batch of wanted.reuse) {
     const file = await loadBatchIfPresent(store, batch);
@@ -58,7 +58,7 @@ export async function openReuse(
     // a row is ok at most once over a batch and its retries
     const retries = file.parent === undefined ? (await readFamily(store, file)).retries : [];
     const complete = retries.flatMap((retry) => (retry.complete && retry.file !== null ? [retry.file] : []));
-    files.push(file, ...complete.filter(({ profile }) => verdictSha256(profile) === rule));
+    files.push(file, ...complete.filter(({ profile }) => otherFields(profile, wanted.profile).length === 0));
   }
   for (const { batch } of files) {
     const pinned = await readPin(store, batch);
@@ -134,22 +134,22 @@ function refuseLists(earlier: Pin, pin: Pin, batch: string): void {
 
 /** Throws E_USAGE for a batch whose answers another rule made rewards of: the same answer may have none under `profile`. */
 export function refuseOtherVerdict({ batch, profile: earlier }: BatchFile, profile: Profile): void {
-  if (verdictSha256(earlier) === verdictSha256(profile)) return;
-  const [expected, got] = [ruleOf(profile), ruleOf(earlier)];
-  const fields = [...expected.keys()].filter((name) => expected.get(name) !== got.get(name));
-  const told = (rule: ReadonlyMap<string, string>): string =>
-    fields.map((name) => `${name} ${rule.get(name)}`).join(", ");
+  const fields = otherFields(earlier, profile);
+  if (fields.length === 0) return;
+  const told = (of: Profile): string =>
+    fields.map((name) => `${name} ${JSON.stringify(verdictRule(of)[name])}`).join(", ");
   throw new AssayError("E_USAGE", "rewards that another rule made of the answers stand for no row of this batch", {
     where: batch,
-    expected: told(expected),
-    got: told(got),
+    expected: told(profile),
+    got: told(earlier),
     next: "submit without --reuse, or with the profile of the earlier batch",
   });
 }
 
-function ruleOf({ verdict, thinking }: Profile): ReadonlyMap<string, string> {
-  const { read: _read, insist: _insist, ...rule } = verdict;
-  return new Map(Object.entries({ ...rule, thinking }).map(([name, value]) => [name, JSON.stringify(value)]));
+function otherFields(a: Profile, b: Profile): (keyof ReturnType<typeof verdictRule>)[] {
+  const [one, other] = [verdictRule(a), verdictRule(b)];
+  const names = Object.keys(one) as (keyof typeof one)[];
+  return names.filter((name) => canonicalJson(one[name]) !== canonicalJson(other[name]));
 }
 
 /** Throws E_USAGE for a batch that is not complete. */

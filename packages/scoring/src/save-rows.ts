@@ -10,10 +10,12 @@ import {
   type ResultRow,
 } from "@assay/core";
 import type { ObjectStore } from "@assay/store";
+import { answerWithin } from "./answer-within.ts";
 import type { Clock } from "./clock.ts";
 import { zip } from "./gzip.ts";
 import type { HeldRow, RowMemory } from "./row-memory.ts";
 import type { Spool } from "./spool.ts";
+import { untilAborted } from "./wait-for-store.ts";
 
 /** Finished rows are in the store at the latest when so many wait, or the first of them has waited so long (P3). */
 export const saveAtRows = 64;
@@ -131,21 +133,10 @@ export function saveRows(
       () => "taken" as const,
       (error: unknown) => ({ error }),
     );
-    const heard = new AbortController();
-    void answered.then(() => heard.abort());
-    const soon = clock.sleep(silentAfterMs, heard.signal).then(() => "silent" as const);
-    const early = await Promise.race([answered, soon]);
-    if (early !== "silent" || heard.signal.aborted) return answered;
+    const early = await answerWithin(clock, silentAfterMs, answered);
+    if (early !== "silent") return early;
     await onSilence();
-    return Promise.race([answered, abortOf(of.giveUp, heard.signal).then(() => "silent" as const)]);
-  }
-
-  /** Resolves when the signal has aborted; `over` ends the listening. */
-  function abortOf(signal: AbortSignal, over: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener("abort", () => resolve(), { once: true, signal: over });
-    });
+    return untilAborted(answered, of.giveUp).catch(() => "silent" as const);
   }
 
   async function keep(key: string, bytes: Uint8Array, rows: readonly HeldRow[]): Promise<void> {

@@ -46,8 +46,8 @@ export async function retry(text: string, flags: RetryFlags): Promise<void> {
   const head = named.parent === undefined ? named : await loadBatch(store, named.parent.batch);
   const set = pairs("--set", "key=value", flags.set);
   const status = flags.status.length === 0 ? defaultRetryStatuses(set) : parseRetryStatuses(flags.status);
-  const signals = drainSignals(flags, flags.engine.length === 0 ? () => {} : prepareHangUp("retry"));
   const engines = flags.engine.length === 0 ? null : await openNamedEngines(flags, head.model);
+  const signals = drainSignals(flags, engines === null ? () => {} : prepareHangUp("retry"));
   try {
     const wanted = { status, set, again: flags.again === true };
     const staged = await stage(store, head, wanted, signals, engines);
