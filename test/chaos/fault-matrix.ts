@@ -368,7 +368,10 @@ export const faultMatrix: readonly FaultRow[] = [
         "packages/simulator/test/start-simulator.test.ts",
         "a 16,000-token row with log-probabilities is answered whole",
       ],
-      [client, "is sent once more with the budget that fits behind its prompt, as the server counts it"],
+      [
+        "packages/engine/test/fit-answer.test.ts",
+        "is sent once more with the budget that fits behind its prompt, as the server counts it",
+      ],
       [jsonlMemory, "an over-long line is not held: 200 MB of it are read on, and the next record is there"],
     ],
   },

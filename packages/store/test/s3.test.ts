@@ -3,7 +3,7 @@ import type { ObjectStore } from "@assay/store";
 import { type S3Fault, type S3Server, startS3Server, storeContract } from "@assay/testkit";
 import { S3Client } from "@aws-sdk/client-s3";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { parseS3Uri, s3ClientOptions, s3Store } from "../src/s3.ts";
+import { s3ClientOptions, s3Store } from "../src/s3.ts";
 import { s3Over } from "./s3-over.ts";
 
 const text = (bytes: Uint8Array | null): string | null => (bytes === null ? null : new TextDecoder().decode(bytes));
@@ -339,29 +339,6 @@ test("a listing asks for no more keys than are wanted, and leaves out a console'
   expect(await drain(store.list("b", { limit: 1 }))).toEqual(["b"]);
   expect(await drain(store.list("a/", { limit: 0 }))).toEqual([]);
   expect(sent("ListObjectsV2")).toBe(before + 1);
-});
-
-test.each([
-  ["s3://bucket", { bucket: "bucket", prefix: "" }],
-  ["s3://bucket/", { bucket: "bucket", prefix: "" }],
-  ["s3://my.bucket-1/a/b/", { bucket: "my.bucket-1", prefix: "a/b" }],
-])("%s names a bucket and a prefix", (uri, parts) => {
-  expect(parseS3Uri(uri)).toEqual(parts);
-});
-
-test.each([
-  "bucket/prefix",
-  "s3:/bucket",
-  "s3://",
-  "s3:///a",
-  "s3://a",
-  "gs://bucket",
-  "s3://user:pass@bucket/x",
-  "s3://bucket/a\u0001b",
-  "s3://bucket/a\nb",
-  "s3://bucket/\ud800",
-])("%j is not an S3 address", (uri) => {
-  expect(() => parseS3Uri(uri)).toThrow(expect.objectContaining({ code: "E_USAGE" }));
 });
 
 /** Each method on an object that may or may not be there. */
