@@ -67,6 +67,7 @@ export async function readAnswer(
   if (!found.found) return { ...asked, read: null };
 
   if (way !== "two-step") {
+    if (!isCounted(completion)) return untold("one log-probability entry a token");
     const at = logprobsAt(completion, found.position);
     if (at === null) return untold("log-probabilities at the verdict");
     return { ...asked, read: readVerdict(at, found.form, profile, way) };
@@ -86,6 +87,11 @@ export async function readAnswer(
     cachedTokens: usage.cachedTokens,
     second: { promptTokens: usage.promptTokens, cachedTokens: usage.cachedTokens, latencyMs },
   };
+}
+
+/** The verdict is found among the ids and read among the entries: where these are not as many, at another token's place. */
+function isCounted({ tokenIds, logprobs, logprobsEnd }: Completion): boolean {
+  return tokenIds === null || logprobs === null || tokenIds.length === logprobsEnd;
 }
 
 function wayOf({ logprobTokenIds, topLogprobs }: ChatRequest): ReadWay {
