@@ -18,6 +18,8 @@ export interface VerdictRead {
 
 /** vLLM prints -9999.0 for minus infinity: what a server says whose log-probabilities went through a sampling filter. */
 const vllmMinusInfinity = -9_990;
+/** Two words share what there is; a little more is rounding. */
+const mostTogether = 1.1;
 
 /**
  * Both log-probabilities of the verdict from what was told at its position. Pair `sampled`: the form that was sampled
@@ -69,7 +71,11 @@ export function readVerdict(
       why: "the server's log-probabilities went through a sampling filter (-9999)",
     };
   }
-  const mass = Math.min(1, Math.exp(logprobYes) + Math.exp(logprobNo));
+  const together = Math.exp(logprobYes) + Math.exp(logprobNo);
+  // a list of one sure token would bound the other word by that very token: a reward of 0 that nobody gave
+  if (together > mostTogether)
+    return nothing("engine_error", "Yes and No together hold more than all of the probability", readForm);
+  const mass = Math.min(1, together);
   const { min_mass } = profile.verdict;
   if (mass < min_mass) {
     return {

@@ -61,6 +61,14 @@ describe("read-verdict: what is missing is never invented", () => {
     });
   });
 
+  test("top list of one token: the other word is not as likely as a sure one", () => {
+    expect(readVerdict(buildPosition([" Yes", -0.001]), usual, genrmPrinciple, "top")).toMatchObject({
+      status: "engine_error",
+      logprobYes: null,
+      logprobNo: null,
+    });
+  });
+
   test("top list, both missing", () => {
     const at = buildPosition(["maybe", -0.1], ["3", -19]);
     expect(readVerdict(at, usual, genrmPrinciple, "top")).toMatchObject({
@@ -103,6 +111,15 @@ describe("read-verdict: the mass of the pair", () => {
     const half = (mass: number) => buildPosition([9642, Math.log(mass / 2)], [2822, Math.log(mass / 2)]);
     expect(readVerdict(half(0.51), null, scalarPrinciple, "ids").status).toBe("ok");
     expect(readVerdict(half(0.49), null, scalarPrinciple, "ids").status).toBe("no_verdict");
+  });
+
+  test("two words that are both nearly certain are none that a server read at one place", () => {
+    const at = buildPosition([7414, -0.001], [2308, -0.01]);
+    expect(readVerdict(at, usual, genrmPrinciple, "two-step")).toMatchObject({
+      status: "engine_error",
+      logprobYes: null,
+      logprobNo: null,
+    });
   });
 
   test("rounding never makes more than all of it", () => {
