@@ -59,6 +59,21 @@ test("batches of one model are read as one, each once however often it is named"
   expect(figures[0]?.overall.accuracy).toBeCloseTo(right / 64, 12);
 }, 120_000);
 
+test("a retry beside its batch counts no row twice: both are read as the family that they are", async () => {
+  const batch = await score(await labelled("cut", 0, 40), "--set", "max_tokens=200", "--max-failed", "1");
+  const asked = ["retry", batch, "--root", root, "--engine", "sim", "--set", "max_tokens=16000"];
+  await expectExit(0, asked);
+  const retry = `${batch}-r1`;
+  const rows = async (...batches: string[]): Promise<[string[] | undefined, number | undefined]> => {
+    const { of, figures } = await evaluate(0, ...batches);
+    return [of[0]?.batches, figures[0]?.overall.rows];
+  };
+  const [, alone = 0] = await rows(retry);
+  expect(alone).toBeGreaterThan(0);
+  expect(alone).toBeLessThan(40);
+  for (const named of [[batch], [batch, retry], [retry, batch]]) expect(await rows(...named)).toEqual([[batch], 40]);
+}, 120_000);
+
 test("batches of two models are refused with both names, and may stand beside each other", async () => {
   const input = await labelled("models", 0, 32);
   const [one, other] = [await score(input), await score(input, "--model", "simulator@tuned")];

@@ -27,15 +27,12 @@ export interface Scored {
 }
 
 /**
- * The rows of several batches of one model, retries included, read as one. Throws E_USAGE for batches of different
- * models: a figure over both is nobody's.
+ * The rows of several batches of one model, retries included, read as one, each row once: a retry that is named beside
+ * another of its family stands for the whole family, one that is named alone for its own rows. Throws E_USAGE for
+ * batches of different models: a figure over both is nobody's.
  */
 export async function readBatches(store: ObjectStore, texts: readonly string[]): Promise<Scored> {
-  const files: BatchFile[] = [];
-  for (const text of texts) {
-    const file = await loadBatch(store, await findBatch(store, text));
-    if (!files.some(({ batch }) => batch === file.batch)) files.push(file);
-  }
+  const files = await eachRowOnce(store, await loadEach(store, texts));
   refuseOtherModels(files);
   const decoder = openDecoder({ timeLimitMs: decodeLimitMs });
   const rows: ScoredRow[] = [];
@@ -68,6 +65,29 @@ export async function readBatches(store: ObjectStore, texts: readonly string[]):
     file: null,
     missing: missingOf(rows),
   };
+}
+
+async function loadEach(store: ObjectStore, texts: readonly string[]): Promise<BatchFile[]> {
+  const files = new Map<string, BatchFile>();
+  for (const text of texts) {
+    const file = await loadBatch(store, await findBatch(store, text));
+    if (!files.has(file.batch)) files.set(file.batch, file);
+  }
+  return [...files.values()];
+}
+
+/** Of each family the one that is named, or its head in the place of several. */
+async function eachRowOnce(store: ObjectStore, named: readonly BatchFile[]): Promise<BatchFile[]> {
+  const families = new Map<string, BatchFile[]>();
+  for (const file of named) {
+    const head = file.parent?.batch ?? file.batch;
+    families.set(head, [...(families.get(head) ?? []), file]);
+  }
+  const files: BatchFile[] = [];
+  for (const [head, [one, ...others]] of families) {
+    if (one !== undefined) files.push(others.length === 0 ? one : await loadBatch(store, head));
+  }
+  return files;
 }
 
 /** Only what is looked at: reasoning and carried texts of millions of rows are not held. */
