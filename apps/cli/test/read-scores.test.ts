@@ -228,6 +228,16 @@ test("what --missing wrote in the place of no reward is in no figure", async () 
   for (const missing of [0, -50, 50]) expect(await figures(lines(missing))).toEqual(truth);
 });
 
+test("the lines of two exports in one file are two batches' pairs, those of a retry its batch's", async () => {
+  const side = (batch: string, index: number, reward: number): string =>
+    `${JSON.stringify({ ...exported, batch, row_index: index, response_index: index, reward, in_side: "AB"[index], in_label: "A>B" })}\n`;
+  const [one, other] = [`one-${"0".repeat(16)}`, `other-${"1".repeat(16)}`];
+  const path = join(folder, "two-exports.jsonl");
+  await writeFile(path, [side(one, 0, 2), side(`${one}-r1`, 1, 1), side(other, 0, 1), side(other, 1, 2)].join(""));
+  const { items } = judgeBenchItems((await readScores(path)).rows ?? []);
+  expect(items.map(({ decisions }) => decisions)).toEqual([["A>B"], ["B>A"]]);
+});
+
 test("rows whose labels are none are in no figure, however large their numbers", () => {
   const row = (columns: object) => ({ ...exported, batch: "b", status: "ok" as const, columns: columns as never });
   const rm = rmBenchItems([

@@ -1,4 +1,4 @@
-import { AssayError, statuses } from "@assay/core";
+import { AssayError, parentOfRetry, statuses } from "@assay/core";
 import { z } from "zod";
 import type { ScoreRecord } from "./items-of-scores.ts";
 import type { ScoredRow } from "./scored-record.ts";
@@ -14,6 +14,7 @@ const rowSchema = z.object({
   principle: z.string().nullable(),
   status: z.enum(statuses),
   reward: z.number().nullable(),
+  batch: z.string().default("export"),
 });
 const cellSchema = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 
@@ -46,8 +47,9 @@ function exportedRow({ where, value }: ScoreRecord): ScoredRow {
   const { status } = parsed.data;
   // what `--missing` put in the place of no reward is no judgement
   const reward = status === "ok" ? parsed.data.reward : null;
-  // a retry's rows keep their record's place, and one export holds one family
-  return { batch: "export", ...parsed.data, reward, columns: Object.fromEntries(columns) };
+  // a retry's rows keep their record's place; a file may hold the lines of several exports
+  const batch = parentOfRetry(parsed.data.batch)?.batch ?? parsed.data.batch;
+  return { ...parsed.data, batch, reward, columns: Object.fromEntries(columns) };
 }
 
 function changed(
