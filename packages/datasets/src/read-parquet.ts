@@ -1,5 +1,13 @@
 import { AssayError, type RangeReader } from "@assay/core";
-import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetSchema, type SchemaTree } from "hyparquet";
+import {
+  type AsyncBuffer,
+  type ColumnMetaData,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetSchema,
+  type RowGroup,
+  type SchemaTree,
+} from "hyparquet";
 import { binaryColumns, plainCells } from "./parquet-cells.ts";
 import type { ReadRecord, RecordBatch } from "./read-jsonl.ts";
 import { readRowGroup } from "./read-row-group.ts";
@@ -10,18 +18,22 @@ const batchRows = 1_000;
 /** Uncompressed bytes of a row group that is held decoded. pyarrow and DuckDB write far smaller ones by default. */
 const maxGroupBytes = 1024 * 1024 * 1024;
 
+/** Cells of a row group that is held decoded, each row itself counted as one. A dictionary makes millions of a few bytes. */
+const maxGroupCells = 50_000_000;
+
 /**
  * A Parquet file, its rows as records in order, nested columns as lists and objects; line is the row from 1. INT64
  * within 2^53 and decimals that a number holds are numbers, else text; dates and times are ISO text; NaN, which is how
  * pandas writes what is missing, is null. Columns of bytes that are no text come as null. `leaveOut` names columns that are not read at all. Memory:
- * one row group, decoded. Throws E_INPUT_UNREADABLE, also for a row group beyond 1 GiB, and for columns whose names the
- * library would mistake for each other.
+ * one row group, decoded. Throws E_INPUT_UNREADABLE, also for a row group beyond 1 GiB or 50 million cells, and for
+ * columns whose names the library would mistake for each other.
  */
 export async function* readParquet(
   file: RangeReader,
-  options: { readonly where: string; readonly leaveOut?: readonly string[] },
+  options: { readonly where: string; readonly leaveOut?: readonly string[]; readonly maxGroupCells?: number },
 ): AsyncGenerator<RecordBatch> {
   const { where } = options;
+  const mostCells = options.maxGroupCells ?? maxGroupCells;
   const buffer = asBuffer(file);
   const { metadata, schema } = await readFooter(buffer, where);
   const leaveOut = new Set(options.leaveOut);
@@ -31,7 +43,10 @@ export async function* readParquet(
   for (const [i, group] of metadata.row_groups.entries()) {
     const rowEnd = rowStart + Number(group.num_rows);
     const bytes = groupBytes(group, leaveOut);
-    if (bytes > maxGroupBytes) throw tooLarge(where, i, bytes);
+    if (bytes > maxGroupBytes)
+      throw tooLarge(where, i, { expected: "1 GiB uncompressed", got: `${(bytes / 2 ** 30).toFixed(1)} GiB` });
+    const cells = groupCells(group, leaveOut);
+    if (cells > mostCells) throw tooLarge(where, i, { expected: `${mostCells} cells and rows`, got: String(cells) });
     const rows = await readRowGroup(buffer, metadata, { group, schema, columns, rowStart, rowEnd }).catch(
       (cause: unknown) => {
         throw unreadable(cause, `${where}, row group ${i + 1} of ${metadata.row_groups.length}`);
@@ -117,18 +132,25 @@ function namesIn(schema: SchemaTree): string[] {
   return schema.children.map(({ element }) => element.name);
 }
 
-function groupBytes(group: FileMetaData["row_groups"][number], leaveOut: ReadonlySet<string>): number {
-  return group.columns.reduce((sum, { meta_data }) => {
-    const read = meta_data !== undefined && !leaveOut.has(meta_data.path_in_schema[0] ?? "");
-    return read ? sum + Number(meta_data.total_uncompressed_size) : sum;
-  }, 0);
+function groupBytes(group: RowGroup, leaveOut: ReadonlySet<string>): number {
+  return columnsRead(group, leaveOut).reduce((sum, column) => sum + Number(column.total_uncompressed_size), 0);
 }
 
-function tooLarge(where: string, group: number, bytes: number): AssayError {
+function groupCells(group: RowGroup, leaveOut: ReadonlySet<string>): number {
+  return columnsRead(group, leaveOut).reduce((sum, column) => sum + Number(column.num_values), Number(group.num_rows));
+}
+
+function columnsRead({ columns }: RowGroup, leaveOut: ReadonlySet<string>): ColumnMetaData[] {
+  return columns.flatMap(({ meta_data }) =>
+    meta_data === undefined || leaveOut.has(meta_data.path_in_schema[0] ?? "") ? [] : [meta_data],
+  );
+}
+
+function tooLarge(where: string, group: number, { expected, got }: { expected: string; got: string }): AssayError {
   return new AssayError("E_INPUT_UNREADABLE", "a row group of this Parquet file is too large to be held", {
     where: `${where}, row group ${group + 1}`,
-    expected: "at most 1 GiB uncompressed",
-    got: `${(bytes / 2 ** 30).toFixed(1)} GiB`,
+    expected: `at most ${expected}`,
+    got,
     next: "rewrite it, for example with DuckDB: COPY (FROM 'file') TO 'new.parquet' (ROW_GROUP_SIZE 10000)",
   });
 }

@@ -144,6 +144,22 @@ describe("read-parquet", () => {
     expect(ahead).toBeLessThan(524_288 + bytes.length / 8);
   });
 
+  test("a row group of more cells than can be held is refused by its footer, however few bytes it has", async () => {
+    const bytes = await parquet("select 'x' as a, 'y' as b, [1, 2] as c from range(3000)", ", ROW_GROUP_SIZE 4096");
+    const reading = async (maxGroupCells: number, leaveOut: readonly string[] = []) =>
+      tell(readParquet(await inputOf(bytes).ranges(), { where: "x.parquet", leaveOut, maxGroupCells }));
+    // the rows, two flat columns, and a list of two in each
+    const refused = {
+      code: "E_INPUT_UNREADABLE",
+      where: "x.parquet, row group 1",
+      expected: "at most 14999 cells and rows",
+      got: "15000",
+    };
+    await expect(reading(14_999)).rejects.toMatchObject(refused);
+    expect((await reading(15_000)).records).toHaveLength(3_000);
+    expect((await reading(9_000, ["c"])).records).toHaveLength(3_000);
+  });
+
   test("columns that are left out are not fetched", async () => {
     const bytes = await parquet(
       "select i, [md5(i::varchar)] as content, repeat(md5(i::varchar), 400) as token_ids from range(2000) s(i)",
