@@ -4,7 +4,7 @@ import { parquetHeader } from "hyparquet/src/column.js";
 import { decompressPage } from "hyparquet/src/datapage.js";
 import { readRleBitPackedHybrid } from "hyparquet/src/encoding.js";
 import { getMaxDefinitionLevel, getMaxRepetitionLevel } from "hyparquet/src/schema.js";
-import { compressors } from "hyparquet-compressors";
+import { decompressors } from "./decompressors.ts";
 
 /** Longer arrays end the process: V8 has none. */
 const mostValues = 2 ** 27;
@@ -75,7 +75,7 @@ function checkRuns(
   const { codec } = column;
   if (header.type === "DATA_PAGE") {
     const { num_values: values, encoding } = header.data_page_header ?? { num_values: 0, encoding: "PLAIN" };
-    const page = decompressPage(bytes, header.uncompressed_page_size, codec, compressors);
+    const page = decompressPage(bytes, header.uncompressed_page_size, codec, decompressors);
     let at = 0;
     let filled = values;
     for (const [i, most] of levels.entries()) {
@@ -103,7 +103,7 @@ function checkRuns(
   if (v2.num_nulls !== values - filled) throw damaged("the number of nulls of a page");
   const rest = bytes.subarray(repeated + defined);
   const size = header.uncompressed_page_size - repeated - defined;
-  const page = v2.is_compressed === false ? rest : decompressPage(rest, size, codec, compressors);
+  const page = v2.is_compressed === false ? rest : decompressPage(rest, size, codec, decompressors);
   checkValues(page, 0, { encoding: v2.encoding, column, dictionary, values: filled });
 }
 

@@ -2,8 +2,8 @@ import type { AsyncBuffer, AsyncRowGroup, ColumnMetaData, FileMetaData, RowGroup
 import { parquetReadAsync } from "hyparquet/src/read.js";
 import { assembleAsync, asyncGroupToRows } from "hyparquet/src/rowgroup.js";
 import { getTreePath } from "hyparquet/src/schema.js";
-import { compressors } from "hyparquet-compressors";
 import { checkPages } from "./check-pages.ts";
+import { decompressors } from "./decompressors.ts";
 import { plainParsers } from "./parquet-cells.ts";
 import { plainLeaves, withRawDecimals } from "./plain-leaves.ts";
 
@@ -32,7 +32,7 @@ export async function readRowGroup(
     columns,
     rowStart,
     rowEnd,
-    compressors,
+    compressors: decompressors,
     parsers: plainParsers,
     utf8: false,
   };

@@ -144,6 +144,19 @@ describe("read-parquet", () => {
     expect(ahead).toBeLessThan(524_288 + bytes.length / 8);
   });
 
+  test("LZ4 whose dictionary holds nothing: a column that is all null, as pyarrow writes it", async () => {
+    const written =
+      "UEFSMRUEFQAVAkwVABUAEgAAABUAFQ4VECwVBBUQFQYVBhwAAABwAgAAAAQAABUEFRQVFkwVBBUAEgAAoAEAAAB4AQAAAHkVABUS" +
+      "FRQsFQQVEBUGFQYcAAAAkAIAAAAEAQEDAhUEGTw1ABgGc2NoZW1hFQQAFQwlAhgBYSUATBwAAAAVDCUCGAFiJQBMHAAAABYEGRwZ" +
+      "LCYAHBUMGTUABhAZGAFhFQ4WBBZQFlQmJiYIKSwVBBUAFQIAFQAVEBUCADwWABkGGSYEAAAAACYAHBUMGTUABhAZGAFiFQ4WBBZo" +
+      "FmwmjgEmXCksFQQVABUCABUAFRAVAgA8FgQZBhkmAAQAAAAWuAEWBCYIFsABACggcGFycXVldC1jcHAtYXJyb3cgdmVyc2lvbiAy" +
+      "Ni4wLjEZLBwAABwAAADWAAAAUEFSMQ==";
+    expect(short(await read(Buffer.from(written, "base64")))).toEqual([
+      [1, { a: null, b: "x" }],
+      [2, { a: null, b: "y" }],
+    ]);
+  });
+
   test("a row group of more cells than can be held is refused by its footer, however few bytes it has", async () => {
     const bytes = await parquet("select 'x' as a, 'y' as b, [1, 2] as c from range(3000)", ", ROW_GROUP_SIZE 4096");
     const reading = async (maxGroupCells: number, leaveOut: readonly string[] = []) =>
