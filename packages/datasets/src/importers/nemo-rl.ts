@@ -2,7 +2,7 @@ import { BadRecord, inputStem, type Message } from "@assay/core";
 import type { ImportedRecord, Importer } from "../importer.ts";
 import { textsField, without } from "../raw-fields.ts";
 import { readRollout, stepGroup } from "../read-rollout.ts";
-import { splitTurns } from "../split-turns.ts";
+import { type SplitText, splitTurns } from "../split-turns.ts";
 
 /**
  * What NeMo-RL logs as train_data_step<N>.jsonl and val_data_step<N>.jsonl. Each value is a list of one, for a batch of
@@ -54,6 +54,12 @@ function single(value: unknown): unknown {
   return Array.isArray(value) && value.length === 1 ? value[0] : value;
 }
 
+/** Whether the last text, which the policy wrote, holds turns beyond the one that it answers with: a mark is spelt in a line. */
+function writesTurns(whole: SplitText, before: SplitText): boolean {
+  const begun = before.turns.at(-1)?.role === "assistant" ? 0 : 1;
+  return whole.turns.length > before.turns.length + begun;
+}
+
 /** The texts joined are what the template rendered; without one, the last text is taken for the policy's. */
 function conversation(texts: readonly string[]): {
   messages: readonly Message[];
@@ -62,6 +68,12 @@ function conversation(texts: readonly string[]): {
 } {
   const split = splitTurns(texts.join(""));
   if (split !== null) {
+    const before = splitTurns(texts.slice(0, -1).join(""));
+    if (before !== null && writesTurns(split, before)) {
+      // begun by its own text: the mark that begins it is no text of the policy's, and nobody can cut it off again
+      if (before.turns.at(-1)?.role !== "assistant") throw new BadRecord("unsupported_content", "content");
+      return readRollout(texts.slice(0, -1).join(""), texts.at(-1) ?? "");
+    }
     const last = split.turns.at(-1);
     if (last?.role !== "assistant") throw new BadRecord("missing_response", "content");
     const note = `content read as turns of ${split.template}`;
