@@ -65,7 +65,8 @@ describe("a data set folder of which an export was stopped", () => {
     await mkdir(join(path, "data"), { recursive: true });
     await writeFile(join(path, ".assay-unfinished"), `${process}\n`);
     // of a larger batch, cut in the third file; one that is none of ours beside them
-    for (const file of ["data/train-00000.parquet", "data/train-00002.parquet", "data/mine.txt", "README.md"])
+    const parts = ["data/train-00003.parquet.0123abcd.part", "README.md.4567cdef.part"];
+    for (const file of ["data/train-00000.parquet", "data/train-00002.parquet", "data/mine.txt", "README.md", ...parts])
       await writeFile(join(path, file), "PAR1 half");
     return path;
   }

@@ -19,7 +19,7 @@ export async function claimFolder(folder: string): Promise<{ release(): Promise<
   await makeFolders(data).catch((cause: unknown) => {
     throw new AssayError("E_USAGE", "this folder cannot be made", { where: folder, cause });
   });
-  const files = [join(folder, "README.md"), ...(await dataFiles(data))];
+  const files = [...(await ownFiles(folder, /^README\.md/)), ...(await ownFiles(data, /^train-\d{5}\.parquet/))];
   const owner = await readFile(marker, "utf8").catch(() => null);
   if (owner === null) await refuseWritten(folder, files);
   else {
@@ -32,9 +32,10 @@ export async function claimFolder(folder: string): Promise<{ release(): Promise<
   return { release: () => rm(marker, { force: true }) };
 }
 
-async function dataFiles(data: string): Promise<string[]> {
-  const names = await readdir(data);
-  return names.filter((name) => /^train-\d{5}\.parquet$/.test(name)).map((name) => join(data, name));
+/** Files of these names in a folder, and what stood beside them while they were written. */
+async function ownFiles(folder: string, names: RegExp): Promise<string[]> {
+  const own = new RegExp(`${names.source}(\\.[0-9a-f]{8}\\.part)?$`);
+  return (await readdir(folder)).filter((name) => own.test(name)).map((name) => join(folder, name));
 }
 
 /** An empty file is nobody's work. */

@@ -1,5 +1,6 @@
-import { type FileHandle, open } from "node:fs/promises";
-import { AssayError } from "@assay/core";
+import { randomBytes } from "node:crypto";
+import { type FileHandle, open, realpath, rename, stat, unlink } from "node:fs/promises";
+import { AssayError, isAssayError } from "@assay/core";
 
 /** A file that is written from its start to its end, or stays empty. */
 export interface Sink {
@@ -8,43 +9,64 @@ export interface Sink {
 
 /**
  * Writes a new file. What stands there already is never overwritten, unless it is empty (as after a failed try, or
- * from mktemp); a failure leaves it empty, so that nobody takes half an export for a whole one. Throws E_USAGE,
- * E_DENIED, E_STORE_UNAVAILABLE.
+ * from mktemp). The name is taken at once, and stays empty until all is written beside it: a failure or a kill leaves
+ * no half export under the name, and of two at once the first that ends has it. Throws E_USAGE, E_DENIED,
+ * E_STORE_UNAVAILABLE.
  */
 export async function writeOnce<T>(path: string, work: (sink: Sink) => Promise<T>): Promise<T> {
-  const file = await openEmpty(path);
+  const { target, mode } = await takeName(path);
+  const part = `${target}.${randomBytes(4).toString("hex")}.part`;
+  const file = await open(part, "wx", mode).catch((error: unknown) => {
+    throw writeError(error, path);
+  });
   try {
-    const made = await work({
-      async write(bytes) {
-        await file.writeFile(bytes).catch((error: unknown) => {
-          throw writeError(error, path);
-        });
-      },
-    });
-    await file.sync();
+    const made = await writeDurably(file, path, work);
+    // between this look and the next step another may end: then the name is the last one's, and whole all the same
+    const { size } = await stat(target).catch(() => ({ size: 0 }));
+    if (size > 0) throw refuseWritten(path);
+    await rename(part, target);
     return made;
   } catch (error) {
-    await file.truncate(0).catch(() => {});
+    await unlink(part).catch(() => {});
     throw error;
+  }
+}
+
+async function writeDurably<T>(file: FileHandle, path: string, work: (sink: Sink) => Promise<T>): Promise<T> {
+  const named = (error: unknown): never => {
+    throw writeError(error, path);
+  };
+  try {
+    const made = await work({ write: (bytes) => file.writeFile(bytes).catch(named) });
+    // where space is given out late, as on network file systems, it is here that it turns out to be gone
+    await file.sync().catch(named);
+    return made;
   } finally {
     await file.close();
   }
 }
 
-async function openEmpty(path: string): Promise<FileHandle> {
+/** An empty file of this name, behind links, and who may read it. */
+async function takeName(path: string): Promise<{ target: string; mode: number }> {
   try {
-    return await open(path, "wx");
+    await open(path, "wx").then((file) => file.close());
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw writeError(error, path);
   }
-  const file = await open(path, "r+").catch((error: unknown) => {
-    throw writeError(error, path);
-  });
-  const { size } = await file.stat();
-  if (size === 0) return file;
-  await file.close();
-  throw new AssayError("E_USAGE", "this file exists already, and nothing was overwritten", {
-    where: path,
+  try {
+    const target = await realpath(path);
+    const found = await stat(target);
+    if (found.isDirectory()) throw Object.assign(new Error("a folder"), { code: "EISDIR" });
+    if (found.size > 0 || !found.isFile()) throw refuseWritten(path);
+    return { target, mode: found.mode & 0o777 };
+  } catch (error) {
+    throw isAssayError(error) ? error : writeError(error, path);
+  }
+}
+
+function refuseWritten(where: string): AssayError {
+  return new AssayError("E_USAGE", "this file exists already, and nothing was overwritten", {
+    where,
     next: "choose another name, or remove the file",
   });
 }
