@@ -76,7 +76,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   server.keepAliveTimeout = 5_000;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(resolved.port, resolved.host, resolve);
+    // uvicorn's; beyond this line connections are reset half a minute later, and a client looks for a proxy
+    server.listen({ port: resolved.port, host: resolved.host, backlog: 2_048 }, resolve);
   });
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("startSimulator: no port");

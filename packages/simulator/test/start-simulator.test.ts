@@ -1,3 +1,5 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { afterEach, describe, expect, jest, test } from "@jest/globals";
 import {
@@ -36,6 +38,27 @@ describe("start-simulator", () => {
     expect(JSON.parse((await get(simulator, "/version")).text)).toEqual({ version: simulatorVersion });
     expect(simulatorVersion).toContain("simulated");
   });
+
+  /** the system's own limit of such a line; where there is none to be read, it is less than what is asked for here */
+  const longest = existsSync("/proc/sys/net/core/somaxconn")
+    ? Number(readFileSync("/proc/sys/net/core/somaxconn", "utf8"))
+    : 0;
+  (longest < 1_500 ? test.skip : test)(
+    "1,500 connections that come while its process is busy wait in line",
+    async () => {
+      const { port } = new URL((await start()).url);
+      const client = `
+      const { connect } = require("node:net");
+      let open = 0;
+      const tell = () => { console.log(open); process.exit(); };
+      for (let i = 0; i < 1500; i += 1)
+        connect(${port}, "127.0.0.1", () => { open += 1; if (open === 1500) tell(); }).on("error", () => {});
+      setTimeout(tell, 10_000);`;
+      // this process does nothing until the client has ended
+      const { stdout } = spawnSync(process.execPath, ["-e", client], { encoding: "utf8" });
+      expect(Number(stdout)).toBe(1_500);
+    },
+  );
 
   test("an API key is asked for under /v1 only", async () => {
     const simulator = await start({ apiKey: "k" });
