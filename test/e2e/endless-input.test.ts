@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
-import { open } from "node:fs/promises";
+import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { exitCode } from "@assay/core";
 import { expect, test } from "@jest/globals";
-import { main, startAssay } from "./run-assay.ts";
+import { main, startAssay, until } from "./run-assay.ts";
 import { tempFolder } from "./temp-folder.ts";
 
 test("a submit whose input is a pipe into which nobody writes ends with the signal", async () => {
@@ -20,6 +20,22 @@ test("a submit whose input is a pipe into which nobody writes ends with the sign
   child.kill("SIGINT");
   const { code, stderr } = await ended;
   await writer.close();
+  expect({ code, stderr }).toEqual({ code: exitCode.notFinished, stderr: expect.stringContaining("E_ABORTED") });
+}, 60_000);
+
+test("a plan of a pipe that is stopped leaves nothing of its text behind", async () => {
+  const folder = await tempFolder();
+  const pipe = join(folder, "pipe");
+  await promisify(execFile)("mkfifo", [pipe]);
+  const { child, ended } = startAssay(["plan", pipe, "--model", "simulator"], { env: { TMPDIR: folder } });
+  const writer = await open(pipe, "w");
+  await writer.write("{}\n");
+  const spools = async () => (await readdir(folder)).filter((name) => name.startsWith("assay-input-"));
+  await until(async () => (await spools()).length > 0);
+  child.kill("SIGINT");
+  const { code, stderr } = await ended;
+  await writer.close();
+  expect(await spools()).toEqual([]);
   expect({ code, stderr }).toEqual({ code: exitCode.notFinished, stderr: expect.stringContaining("E_ABORTED") });
 }, 60_000);
 

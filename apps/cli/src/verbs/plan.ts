@@ -5,19 +5,37 @@ import type { InputFormat } from "../choose-input-format.ts";
 import { chooseModel } from "../choose-profile.ts";
 import type { JsonFlag, PlanFlags, RootFlags } from "../flags.ts";
 import { printable } from "../histogram.ts";
+import { onSignals } from "../on-signals.ts";
 import { openInputs } from "../open-inputs.ts";
 import { openStore } from "../open-store.ts";
 import { leftOutNames, type PlannedInputs, planInputs } from "../plan-inputs.ts";
 import { readState } from "../read-state.ts";
 import { count, counted, duration, result, resultJson, sizeText } from "../say.ts";
 
-/** What a submit would do. Reads the whole input, stores nothing, asks nobody. */
+/**
+ * What a submit would do. Reads the whole input, stores nothing, asks nobody. Ctrl-C ends it by itself and not by the
+ * system: a pipe's text, kept to be read twice, goes with it.
+ */
 export async function plan(inputs: readonly string[], flags: PlanFlags & RootFlags & JsonFlag): Promise<void> {
   const chosen = await chooseModel(flags, null);
-  const sources = await openInputs(inputs);
+  const signals = onSignals("stopping; nothing was stored");
+  try {
+    await planOpened(inputs, flags, chosen, signals.drain);
+  } finally {
+    signals.close();
+  }
+}
+
+async function planOpened(
+  inputs: readonly string[],
+  flags: PlanFlags & RootFlags & JsonFlag,
+  chosen: Awaited<ReturnType<typeof chooseModel>>,
+  signal: AbortSignal,
+): Promise<void> {
+  const sources = await openInputs(inputs, { signal });
   try {
     const store = flags.root === undefined && !process.env.ASSAY_ROOT ? null : await openStore(flags.root);
-    const planned = await planInputs(store, sources, flags, chosen);
+    const planned = await planInputs(store, sources, flags, chosen, signal);
     const exists = store === null ? null : await readExisting(store, planned.planned.file);
     if (flags.json === true) resultJson(planJson(planned, exists));
     else for (const line of planLines(planned, exists)) result(line);
