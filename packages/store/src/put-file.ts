@@ -7,6 +7,8 @@ import { codeOf, orNull } from "./call-directory.ts";
 import { makeFolders } from "./make-folders.ts";
 import type { PutResult } from "./port.ts";
 
+const exact = { bigint: true } as const;
+
 /**
  * Put-if-absent: temp in `directory`/_tmp, fsync, link() to `path`, fsync of the folders, unlink of the temp. Throws
  * the system's errors, and E_STORE_NOT_ATOMIC where there are no hard links. Leaves no temp unless it is killed.
@@ -51,8 +53,9 @@ async function linkOnce(temp: string, path: string, directory: string): Promise<
       });
     }
     if (code !== "EEXIST") throw error;
-    // a network file system may lose the answer of a link() that took place: then the name is our own temp's inode
-    const [ours, theirs] = await Promise.all([stat(temp), orNull(stat(path))]);
+    // a network file system may lose the answer of a link() that took place: then the name is our own temp's inode, whose
+    // number is beyond 2^53 on Lustre, where a double takes the temps of all who lost for the winner's
+    const [ours, theirs] = await Promise.all([stat(temp, exact), orNull(stat(path, exact))]);
     if (theirs === null || ours.ino !== theirs.ino || ours.dev !== theirs.dev) {
       return existsAsFile(path, theirs === null || theirs.isFile());
     }
