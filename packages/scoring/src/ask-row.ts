@@ -9,6 +9,7 @@ import {
   type RowOutcome,
 } from "@assay/core";
 import type { EnginePool, EngineSlot } from "@assay/engine";
+import { answerWithin } from "./answer-within.ts";
 import type { BatchContext } from "./batch-context.ts";
 import type { Clock } from "./clock.ts";
 import { type AskedFor, outcomeOf } from "./row-outcome.ts";
@@ -27,6 +28,8 @@ const chatDeadlineMs = 30 * 60_000;
 const readDeadlineMs = 5 * 60_000;
 /** Pauses before an engine that is busy or failed is asked again; it may say how long, but never "at once". */
 const pauseMs = { first: 500, most: 15_000 } as const;
+/** A store that is silent for longer may be so for minutes; a later row asks for the change of way again. */
+const settlePatienceMs = 3_000;
 
 /**
  * Asks one row until there is an outcome: a slot, one or two requests in it. A loaded engine is waited for, a lost one
@@ -69,9 +72,21 @@ export async function askRow(
       slot.release();
     }
     // may ask the store: no slot waits for that
-    await context.reading.settle(slot.origin);
+    await settle(ports, context, slot.origin);
     return outcome;
   }
+}
+
+/** The row's result is kept nowhere yet: it is not held up by a store that says nothing, nor lost when the chunk goes back. */
+async function settle({ clock, signal }: RowPorts, { reading }: BatchContext, origin: string): Promise<void> {
+  const settling = reading.settle(origin);
+  if (settling === null) return;
+  const settled = settling.then(
+    () => null,
+    (error: unknown) => ({ error }),
+  );
+  const failed = await answerWithin(clock, settlePatienceMs, settled, signal);
+  if (failed !== null && failed !== "silent") throw failed.error;
 }
 
 /** Asks in the engine's present way. */

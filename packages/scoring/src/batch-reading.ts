@@ -41,10 +41,10 @@ export interface BatchReading {
   /** An answer that was read both ways. Returns the reading that counts: that of the engine's present way. */
   noteBoth(rowIndex: number, both: BothWays): Asked;
   /**
-   * After an answer: where the engine wants to change, compares, asks the store, and changes its way. A store that is away
-   * only puts it off. Rejects with E_BROKEN.
+   * After an answer: where the engine wants to change, compares, asks the store, and changes its way; null where it does
+   * not. A store that is away only puts it off, one that is silent leaves it open. Rejects with E_BROKEN.
    */
-  settle(origin: string): Promise<void>;
+  settle(origin: string): Promise<void> | null;
 }
 
 export async function readReads(store: ObjectStore, batch: string): Promise<ReadsFile | null> {
@@ -153,15 +153,15 @@ export function createBatchReading(options: {
       return twoStep ?? ids;
     },
 
-    async settle(origin) {
+    settle(origin) {
       const reading = engines.get(origin);
-      if (reading === undefined || reading.wants === null) return;
-      if (reading.hasLooked && pairs.length < comparedRows) return;
+      if (reading === undefined || reading.wants === null) return null;
+      if (reading.hasLooked && pairs.length < comparedRows) return null;
       reading.hasLooked = true;
       settling ??= settleAll().finally(() => {
         settling = null;
       });
-      await settling;
+      return settling;
     },
   };
 }
