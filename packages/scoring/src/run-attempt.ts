@@ -7,7 +7,7 @@ import { commitChunk } from "./commit-chunk.ts";
 import { fetchSaved } from "./fetch-saved.ts";
 import { type PartialChunk, readPartial } from "./read-partial.ts";
 import { saveRows } from "./save-rows.ts";
-import { waitForStore } from "./wait-for-store.ts";
+import { untilAborted, waitForStore } from "./wait-for-store.ts";
 import { watchLosses } from "./watch-losses.ts";
 
 /** What the attempts of one process at one chunk have in common. */
@@ -121,7 +121,9 @@ async function ask(
     if (died.aborted) leaveOpen();
     else if (narrower.signal.aborted && isLetGo) return "narrower";
     else await attempt.end(options.abort);
-    if (died.aborted && attempts.refused) await look(attempt.isOvertaken);
+    // of no use any more once the chunk goes back, and the store may say nothing for minutes
+    if (died.aborted && attempts.refused)
+      await untilAborted(look(attempt.isOvertaken), options.signal).catch(() => {});
     if (overtaken) return { kind: "overtaken" };
     if (unsaveable !== null) throw (unsaveable as { error: unknown }).error;
     if (died.aborted && isLetGo) return "engine-died";
