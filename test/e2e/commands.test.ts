@@ -10,6 +10,7 @@ import { tempFolder } from "./temp-folder.ts";
 let folder: string;
 let root: string;
 let input: string;
+let score: string[];
 let batch: string;
 
 const records = Array.from({ length: 20 }, (_, i) => ({
@@ -23,33 +24,14 @@ beforeAll(async () => {
   root = join(folder, "root");
   input = join(folder, "mine.jsonl");
   await writeFile(input, records.map((record) => JSON.stringify(record)).join("\n"));
-  const { stdout } = await expectExit(0, [
-    "score",
-    input,
-    "--root",
-    root,
-    "--engine",
-    "sim",
-    "--principle",
-    "correctness",
-    "--json",
-  ]);
+  score = ["score", input, "--root", root, "--engine", "sim", "--principle", "correctness", "--json"];
+  const { stdout } = await expectExit(0, score);
   batch = (JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as { batch: string }).batch;
 }, 120_000);
 
 describe("a scored batch", () => {
   test("is the same batch when it is scored again, and nothing is asked", async () => {
-    const again = await expectExit(0, [
-      "score",
-      input,
-      "--root",
-      root,
-      "--engine",
-      "sim",
-      "--principle",
-      "correctness",
-      "--json",
-    ]);
+    const again = await expectExit(0, score);
     expect(JSON.parse(again.stdout.trim().split("\n").at(-1) ?? "")).toMatchObject({
       batch,
       rows: 20,

@@ -17,20 +17,12 @@ import { decodeKeys, decodeShard, encodeShard, readJsonl, readOwnRecords } from 
 import { type Engines, engineAgentOptions, openEngines } from "@assay/engine/openai";
 import { bullmqQueue } from "@assay/queue/bullmq";
 import { type FoundRedis, testRedis } from "@assay/queue/private-redis";
-import {
-  loadBatch,
-  openRoot,
-  planBatch,
-  reconcileBatch,
-  runWorker,
-  type SubmitSettings,
-  stageBatch,
-  verifyBatch,
-} from "@assay/scoring";
+import { loadBatch, openRoot, planBatch, reconcileBatch, runWorker, stageBatch, verifyBatch } from "@assay/scoring";
 import { type Simulator, startSimulator } from "@assay/simulator";
 import { memoryStore } from "@assay/testkit";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Agent } from "undici";
+import { submitSettings } from "../submit-settings.ts";
 
 /**
  * One row's way, step by step: what stands in which file, and what goes from one to the next. Each step is checked on
@@ -114,29 +106,7 @@ test("one row, from a line of the input to a reward in a shard", async () => {
   // plan-batch, submit-batch: inputs and settings -> a batch in the store, under the name of what it asks
   const store = memoryStore();
   const inputs = [{ input: "sums.jsonl", where: "sums.jsonl", open: async () => source(), ranges: neverAsked }];
-  const submit: SubmitSettings = {
-    records,
-    limit: null,
-    batch: {
-      model,
-      revision: null,
-      profile,
-      strip: "auto",
-      specials: "neutralise",
-      samples: 1,
-      seed: null,
-      columns: [],
-      reuse: [],
-    },
-    readable: "sums",
-    name: null,
-    tags: {},
-    keepReasoning: "failed",
-    maxBad: 0,
-    maxFailed: 0,
-    software: "test",
-    createdAt: "2026-01-01T00:00:00.000Z",
-  };
+  const submit = submitSettings(model, profile, "sums");
   const planned = await planBatch(inputs, submit, readOwnRecords);
   const staged = await stageBatch(store, planned, inputs, submit, readOwnRecords, { signal: never });
   const file = await loadBatch(store, staged.file.batch);

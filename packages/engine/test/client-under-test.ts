@@ -1,16 +1,22 @@
-import { buildRequest, type ChatRequest, profileByName, type ReadRequest } from "@assay/core";
+import { buildRequest, type ChatRequest, type Profile, profileByName, type ReadRequest } from "@assay/core";
 import { afterEach } from "@jest/globals";
 import { Agent } from "undici";
 import { createEngineClient } from "../src/engine-client.ts";
 import { probeRow } from "../src/probe-template.ts";
 import { engineAgentOptions } from "../src/undici-fetch.ts";
+import { never } from "./open-pool.ts";
 import { type ScriptedServer, scriptedServer } from "./scripted-server.ts";
 
-const profile = profileByName("genrm-principle");
-if (profile === null) throw new Error("no profile");
+export function named(name: string): Profile {
+  const profile = profileByName(name);
+  if (profile === null) throw new Error(`no profile ${name}`);
+  return profile;
+}
+
+export const genrm: Profile = named("genrm-principle");
 const built = buildRequest(
   probeRow({ prompt: "What is 1+1?", response: "2", principle: "correctness" }),
-  { model: "judge", profile, strip: "off", specials: "neutralise", samples: 1, seed: null },
+  { model: "judge", profile: genrm, strip: "off", specials: "neutralise", samples: 1, seed: null },
   "two-step",
 );
 if (built.kind !== "ask") throw new Error("not asked");
@@ -21,7 +27,6 @@ export const read: ReadRequest = {
   promptTokenIds: [1, 2],
   logprobTokenIds: [7414, 2308],
 };
-export const never: AbortSignal = new AbortController().signal;
 export const limits: { readonly signal: AbortSignal; readonly deadlineMs: number } = {
   signal: never,
   deadlineMs: 60_000,
@@ -32,9 +37,9 @@ export const error = (message: string, type: string, code: number, param: string
   error: { message, type, param, code },
 });
 
-/** Clients against servers that answer as the test says; all are closed after each test of the file. */
+/** Clients against servers that answer as the test says; they and what a test puts into `open` are closed after it. */
 export function clients() {
-  const open: { close(): Promise<void> }[] = [];
+  const open: { close(): Promise<unknown> }[] = [];
   afterEach(async () => {
     for (const one of open.splice(0).reverse()) await one.close();
   });

@@ -3,7 +3,8 @@ import { describe, expect, test } from "@jest/globals";
 import { Agent } from "undici";
 import { createEngineClient, parseEngineUrl } from "../src/engine-client.ts";
 import { engineAgentOptions } from "../src/undici-fetch.ts";
-import { chat, clients, error, limits, never, read } from "./client-under-test.ts";
+import { chat, clients, error, limits, read } from "./client-under-test.ts";
+import { never } from "./open-pool.ts";
 import { chatAnswer, json } from "./scripted-server.ts";
 
 const { against, open } = clients();
@@ -265,7 +266,7 @@ test("a server that is no HTTP server is lost, not a crash", async () => {
   const raw = createServer((socket) => socket.resume().end("hello\n"));
   await new Promise<void>((resolve) => raw.listen(0, "127.0.0.1", resolve));
   const agent = new Agent(engineAgentOptions());
-  open.push({ close: () => new Promise((resolve) => raw.close(() => resolve())) }, { close: () => agent.destroy() });
+  open.push({ close: () => new Promise((resolve) => raw.close(resolve)) }, { close: () => agent.destroy() });
   const { port } = raw.address() as { port: number };
   const client = createEngineClient({ url: `http://127.0.0.1:${port}`, agent, apiKey: null });
   expect(await client.complete(chat, limits)).toMatchObject({ ok: false, failure: { kind: "lost" } });

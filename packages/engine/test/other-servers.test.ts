@@ -1,33 +1,16 @@
-import {
-  type Asked,
-  askVerdict,
-  buildRequest,
-  inWay,
-  type Profile,
-  profileByName,
-  type ReadWay,
-  setProfile,
-} from "@assay/core";
+import { type Asked, askVerdict, buildRequest, inWay, type Profile, type ReadWay, setProfile } from "@assay/core";
 import { type SimulatorOptions, startSimulator } from "@assay/simulator";
-import { afterEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { Agent } from "undici";
 import { type Engines, openEngines } from "../src/open-engines.ts";
 import { probeRow } from "../src/probe-template.ts";
 import { engineAgentOptions } from "../src/undici-fetch.ts";
+import { clients, genrm, limits, named } from "./client-under-test.ts";
+import { never } from "./open-pool.ts";
 
 /** Servers that know less than vLLM: which way is chosen there, what is said of it, and that it reads the same. */
 
-const open: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close();
-});
-
-function named(name: string): Profile {
-  const profile = profileByName(name);
-  if (profile === null) throw new Error(`no profile ${name}`);
-  return profile;
-}
-const genrm = named("genrm-principle");
+const { open } = clients();
 const yesNo = named("yes-no");
 const set = (profile: Profile, sets: Record<string, string>): Profile =>
   setProfile(profile, new Map(Object.entries(sets)));
@@ -153,13 +136,12 @@ describe("every way reads the same two log-probabilities of the same answer", ()
       } as const;
       const built = buildRequest(row, settings, ways[0] ?? "ids", server);
       if (built.kind !== "ask") throw new Error(built.why);
-      const never = new AbortController().signal;
       const slot = await opened.pool.acquire("b", never);
       try {
         return await Promise.all(
           ways.map((way) =>
             askVerdict(
-              (request) => slot.complete(request, { signal: never, deadlineMs: 60_000 }),
+              (request) => slot.complete(request, limits),
               inWay(built.request, profile, way, server),
               profile,
             ),

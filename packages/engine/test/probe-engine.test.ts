@@ -1,26 +1,17 @@
-import { type Profile, profileByName } from "@assay/core";
+import type { Profile } from "@assay/core";
 import { type SimulatorOptions, startSimulator } from "@assay/simulator";
-import { afterEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { Agent } from "undici";
 import { createEngineClient, type EngineClient, type HttpAnswer } from "../src/engine-client.ts";
 import { type Engines, openEngines } from "../src/open-engines.ts";
 import { type EngineReport, probeEngine } from "../src/probe-engine.ts";
 import { probeServing } from "../src/probe-serving.ts";
 import { engineAgentOptions } from "../src/undici-fetch.ts";
+import { clients, genrm, named } from "./client-under-test.ts";
 
 /** The probe against the simulator, healthy and in every way in which a real server differs from what a profile needs. */
 
-const open: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close();
-});
-
-function named(name: string): Profile {
-  const profile = profileByName(name);
-  if (profile === null) throw new Error(`no profile ${name}`);
-  return profile;
-}
-const genrm = named("genrm-principle");
+const { open } = clients();
 
 async function engines(options: SimulatorOptions = {}, apiKey: string | null = null): Promise<Engines> {
   const simulator = await startSimulator(options);

@@ -1,8 +1,6 @@
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { buildRequest, type ChatRequest, completionFromChat, profileByName } from "@assay/core";
+import { buildRequest, completionFromChat } from "@assay/core";
 import { startSimulator } from "@assay/simulator";
-import { afterEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { Agent } from "undici";
 import { collectStream } from "../src/collect-stream.ts";
@@ -10,6 +8,8 @@ import { createEngineClient } from "../src/engine-client.ts";
 import { openEngines } from "../src/open-engines.ts";
 import { probeRow } from "../src/probe-template.ts";
 import { engineAgentOptions } from "../src/undici-fetch.ts";
+import { chat, clients, genrm, limits } from "./client-under-test.ts";
+import { never } from "./open-pool.ts";
 
 /** Events as a real vLLM 0.32 with --reasoning-parser sent them, shortened. */
 const promptIds = [151644, 872, 198];
@@ -129,66 +129,33 @@ describe("collect-stream", () => {
   });
 });
 
-const open: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close();
-});
-
-const profile = profileByName("genrm-principle");
-if (profile === null) throw new Error("no profile");
-const built = buildRequest(
-  probeRow({ prompt: "What is 1+1?", response: "2", principle: "correctness" }),
-  { model: "judge", profile, strip: "off", specials: "neutralise", samples: 1, seed: null },
-  "two-step",
-);
-if (built.kind !== "ask") throw new Error("not asked");
-const chat: ChatRequest = built.request;
-const never = new AbortController().signal;
+const { open, against } = clients();
 
 describe("a client that streams", () => {
   /** A server that streams these events and then does `end`; how many connections it was asked over. */
   async function streaming(all: readonly object[], end: "ends" | "is cut" | "goes on" = "ends") {
     const connections = new Set<unknown>();
-    const bodies: { stream?: unknown }[] = [];
     let closed: () => void = () => {};
     const seenClosed = new Promise<void>((resolve) => {
       closed = resolve;
     });
-    const server = createServer((request, response) => {
+    const { client, server } = await against((_n, request, response) => {
       connections.add(request.socket);
       request.socket.once("close", closed);
-      const parts: Buffer[] = [];
-      request.on("data", (part: Buffer) => parts.push(part));
-      request.on("end", () => {
-        bodies.push(JSON.parse(Buffer.concat(parts).toString()));
-        response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
-        response.write(textOf(all, end === "ends" ? "data: [DONE]\n\n" : ""), () => {
-          if (end === "ends") response.end();
-          else if (end === "is cut") request.socket.destroy();
-        });
+      response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
+      response.write(textOf(all, end === "ends" ? "data: [DONE]\n\n" : ""), () => {
+        if (end === "ends") response.end();
+        else if (end === "is cut") request.socket.destroy();
       });
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const agent = new Agent(engineAgentOptions());
-    open.push(
-      {
-        close: () => {
-          server.closeAllConnections();
-          return new Promise((resolve) => server.close(resolve));
-        },
-      },
-      { close: () => agent.destroy() },
-    );
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const client = createEngineClient({ url, agent, apiKey: null });
     client.streamFromNowOn();
-    return { client, bodies, connections, seenClosed };
+    return { client, requests: server.requests, connections, seenClosed };
   }
 
   test("reads the same completion, and keeps its connections", async () => {
-    const { client, bodies, connections } = await streaming(events);
+    const { client, requests, connections } = await streaming(events);
     for (let i = 0; i < 6; i += 1) {
-      expect(await client.complete(chat, { signal: never, deadlineMs: 60_000 })).toMatchObject({
+      expect(await client.complete(chat, limits)).toMatchObject({
         ok: true,
         completion: {
           content: "\n\n Yes",
@@ -200,7 +167,7 @@ describe("a client that streams", () => {
         },
       });
     }
-    expect(bodies[0]).toMatchObject({ stream: true, stream_options: { include_usage: true } });
+    expect(requests[0]?.body).toMatchObject({ stream: true, stream_options: { include_usage: true } });
     // a request sent in the same tick finds the connection still busy
     expect(connections.size).toBeLessThan(4);
   });
@@ -208,7 +175,7 @@ describe("a client that streams", () => {
   test("loses an engine whose stream is cut, or ends too soon, and never takes half for a whole", async () => {
     for (const end of ["is cut", "ends"] as const) {
       const { client } = await streaming(events.slice(0, 5), end);
-      expect(await client.complete(chat, { signal: never, deadlineMs: 60_000 })).toMatchObject({
+      expect(await client.complete(chat, limits)).toMatchObject({
         ok: false,
         failure: { kind: "lost" },
       });
@@ -217,10 +184,10 @@ describe("a client that streams", () => {
 
   test("hangs up in the middle of a stream on an abort and at the deadline", async () => {
     for (const how of ["aborted", "deadline"] as const) {
-      const { client, bodies, seenClosed } = await streaming(events.slice(0, 5), "goes on");
+      const { client, requests, seenClosed } = await streaming(events.slice(0, 5), "goes on");
       const stop = new AbortController();
       const asking = client.complete(chat, { signal: stop.signal, deadlineMs: how === "deadline" ? 300 : 60_000 });
-      while (bodies.length === 0) await new Promise(setImmediate);
+      while (requests.length === 0) await new Promise(setImmediate);
       if (how === "aborted") stop.abort();
       expect(await asking).toMatchObject({ ok: false, failure: { kind: how } });
       await seenClosed;
@@ -230,12 +197,12 @@ describe("a client that streams", () => {
   test("takes a failure in the stream for what it is, and nonsense for a bad answer that is not quoted", async () => {
     const error = { error: { message: "EngineCore encountered an issue.", type: "InternalServerError", code: 500 } };
     const dead = await streaming([...events.slice(0, 3), error]);
-    expect(await dead.client.complete(chat, { signal: never, deadlineMs: 60_000 })).toMatchObject({
+    expect(await dead.client.complete(chat, limits)).toMatchObject({
       ok: false,
       failure: { kind: "lost", status: 500 },
     });
     const strange = await streaming([{ choices: "SECRET" }]);
-    const outcome = await strange.client.complete(chat, { signal: never, deadlineMs: 60_000 });
+    const outcome = await strange.client.complete(chat, limits);
     expect(outcome).toMatchObject({ ok: false, failure: { kind: "bad_answer" } });
     expect(JSON.stringify(outcome)).not.toContain("SECRET");
   });
@@ -267,16 +234,14 @@ describe("a streamed answer of an engine", () => {
       for (let row = 0; row < 12; row += 1) {
         const asked = buildRequest(
           probeRow({ prompt: `${row} é 🌅?`, response: "2", principle: "correctness" }),
-          { model: "judge", profile, strip: "off", specials: "neutralise", samples: 1, seed: 7 },
+          { model: "judge", profile: genrm, strip: "off", specials: "neutralise", samples: 1, seed: 7 },
           way,
         );
         if (asked.kind !== "ask") throw new Error("not asked");
         const maxTokens = row % 3 === 0 ? 40 : 4_000;
         const text = asText ? `<|im_start|>user\n${row} é 🌅?<|im_end|>\n<|im_start|>assistant\n` : null;
         const [one, other] = await Promise.all(
-          [whole, streaming].map((each) =>
-            each.complete({ ...asked.request, maxTokens, text }, { signal: never, deadlineMs: 60_000 }),
-          ),
+          [whole, streaming].map((each) => each.complete({ ...asked.request, maxTokens, text }, limits)),
         );
         if (!one?.ok || !other?.ok) throw new Error(JSON.stringify([one, other]).slice(0, 500));
         expect({ ...other.completion, latencyMs: 0 }).toEqual({ ...one.completion, latencyMs: 0 });
@@ -305,7 +270,7 @@ describe("a proxy that cuts what is silent too long", () => {
     const ask = async (): Promise<void> => {
       for (;;) {
         const slot = await engines.pool.acquire("x", never);
-        const outcome = await slot.complete({ ...chat, model: "simulator" }, { signal: never, deadlineMs: 60_000 });
+        const outcome = await slot.complete({ ...chat, model: "simulator" }, limits);
         slot.release();
         kinds.push(outcome.ok ? "ok" : outcome.failure.kind);
         if (outcome.ok) return;

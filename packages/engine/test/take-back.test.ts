@@ -1,26 +1,15 @@
-import { buildRequest, profileByName } from "@assay/core";
 import { type SimulatorOptions, startSimulator } from "@assay/simulator";
-import { afterEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { Agent } from "undici";
 import type { EngineClient } from "../src/engine-client.ts";
 import { type Engines, openEngines } from "../src/open-engines.ts";
-import { probeRow } from "../src/probe-template.ts";
 import { createTakeBack } from "../src/take-back.ts";
 import { engineAgentOptions } from "../src/undici-fetch.ts";
+import { chat, clients, genrm, limits } from "./client-under-test.ts";
+import { never } from "./open-pool.ts";
 
-const profile = profileByName("genrm-principle") ?? raise("no profile");
-const built = buildRequest(
-  probeRow({ prompt: "What is 1+1?", response: "2", principle: "correctness" }),
-  { model: "simulator", profile, strip: "off", specials: "neutralise", samples: 1, seed: null },
-  "two-step",
-);
-const request = built.kind === "ask" ? built.request : raise("not asked");
-const never = new AbortController().signal;
-
-const open: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close();
-});
+const { open } = clients();
+const request = { ...chat, model: "simulator" };
 
 /** A simulator that can be restarted at its port with other options, and the engines over it, probed. */
 async function probed(options: SimulatorOptions, lookEveryMs: number) {
@@ -41,7 +30,7 @@ async function probed(options: SimulatorOptions, lookEveryMs: number) {
     },
   });
   open.push({ close: () => agent.destroy() }, { close: () => simulator.close() }, engines);
-  const { versions } = await engines.probe(profile, "simulator", null);
+  const { versions } = await engines.probe(genrm, "simulator", null);
   return {
     engines,
     versions,
@@ -58,7 +47,7 @@ async function probed(options: SimulatorOptions, lookEveryMs: number) {
 /** Loses the engine by a row that finds nobody, and gives the row's slot back. */
 async function meet(engines: Engines): Promise<string> {
   const slot = await engines.pool.acquire("x", never);
-  const outcome = await slot.complete(request, { signal: never, deadlineMs: 60_000 });
+  const outcome = await slot.complete(request, limits);
   slot.release();
   return outcome.ok ? "ok" : outcome.failure.kind;
 }
@@ -207,7 +196,3 @@ describe("the process behind a URL", () => {
     };
   }
 });
-
-function raise(what: string): never {
-  throw new Error(what);
-}

@@ -1,25 +1,15 @@
-import { buildRequest, profileByName } from "@assay/core";
 import { startSimulator } from "@assay/simulator";
-import { afterEach, expect, test } from "@jest/globals";
+import { expect, test } from "@jest/globals";
 import { Agent } from "undici";
 import { createEngineClient, type EngineClient } from "../src/engine-client.ts";
 import { openEngines } from "../src/open-engines.ts";
-import { probeRow } from "../src/probe-template.ts";
 import { engineAgentOptions } from "../src/undici-fetch.ts";
 import { watchEngine } from "../src/watch-engine.ts";
+import { chat, clients, limits } from "./client-under-test.ts";
+import { never } from "./open-pool.ts";
 
-const open: { close(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close();
-});
-
-const profile = profileByName("genrm-principle") ?? raise("no profile");
-const built = buildRequest(
-  probeRow({ prompt: "What is 1+1?", response: "2", principle: "correctness" }),
-  { model: "simulator", profile, strip: "off", specials: "neutralise", samples: 1, seed: null },
-  "two-step",
-);
-const request = built.kind === "ask" ? built.request : raise("not asked");
+const { open } = clients();
+const request = { ...chat, model: "simulator" };
 
 test("the first look sets a limit from the engine's KV cache; a fixed one is left alone", async () => {
   const simulator = await startSimulator({ kvBlocks: 10_000, blockSize: 16, maxModelLen: 32_768 });
@@ -103,19 +93,14 @@ test("an engine that writes no token although a row runs is given up, and its ro
     hungMs: 200,
   });
   open.push({ close: () => simulator.close() }, { close: () => agent.destroy() }, engines);
-  const never = new AbortController().signal;
   const slot = await engines.pool.acquire("x", never);
-  const outcome = await slot.complete(request, { signal: never, deadlineMs: 60_000 });
+  const outcome = await slot.complete(request, limits);
   expect(outcome).toMatchObject({ ok: false, failure: { kind: "lost", message: "given up" } });
   expect(engines.pool.capacity).toBe(0);
   slot.release();
   // healed, it is taken back once it writes a token again
   simulator.setFaults({});
   const again = await engines.pool.acquire("x", never);
-  expect(await again.complete(request, { signal: never, deadlineMs: 60_000 })).toMatchObject({ ok: true });
+  expect(await again.complete(request, limits)).toMatchObject({ ok: true });
   again.release();
 }, 60_000);
-
-function raise(what: string): never {
-  throw new Error(what);
-}
