@@ -26,7 +26,7 @@ const putNames: readonly (readonly [string, RegExp])[] = [
 ];
 
 /** Every place a process may be told to die at, in the order a batch passes them. */
-export const crashPoints: readonly string[] = [
+const crashPoints: readonly string[] = [
   ...putNames.flatMap(([name]) => [`before-put-${name}`, `after-put-${name}`]),
   "lease-taken",
   "rows-read",

@@ -120,5 +120,3 @@ export function batchName(readable: string, fullSha256: string): string {
     .replace(/^-+|-+$/g, "");
   return `${clean === "" ? "batch" : clean}-${fullSha256.slice(0, 16)}`;
 }
-
-export const batchNamePattern: RegExp = /^[a-z0-9](?:[a-z0-9-]{0,39})-[0-9a-f]{16}$/;

@@ -37,7 +37,7 @@ export interface Completion {
 }
 
 /** Why an engine gave no completion. A value: the caller decides between row, chunk and engine. */
-export const engineFailureKinds = [
+const engineFailureKinds = [
   /** 400 and 422: this request is refused; the same again would be refused again */
   "rejected",
   /** 400 with the context length as its reason */

@@ -18,7 +18,7 @@ export interface Forecast {
 }
 
 /** Fewer rows say more about themselves than about the batch. */
-export const forecastAfterRows = 200;
+const forecastAfterRows = 200;
 /** Nothing was committed in so long: nobody worked, and the time does not count. A chunk of 16,000-token rows takes 15 min. */
 const pauseMs = 20 * 60_000;
 /** Speed changes over a night; what is older than this much working time says nothing about the rest of it. */

@@ -1,12 +1,11 @@
 export { askBothWays, type BothWays } from "./ask-both-ways.ts";
-export { type Asked, askVerdict, type Complete, type SecondRequest } from "./ask-verdict.ts";
+export { type Asked, askVerdict, type Complete } from "./ask-verdict.ts";
 export { BadRecord, type BadValue, badAsValue, readText } from "./bad-record.ts";
 export {
   type BatchFile,
   type BatchSettings,
   batchFileSchema,
   batchName,
-  batchNamePattern,
   batchSha256,
   type ChunkPlan,
   formatVersion,
@@ -27,22 +26,12 @@ export {
 } from "./build-request.ts";
 export { builtInProfiles, profileByName, profileForModel } from "./built-in-profiles.ts";
 export { canonicalJson } from "./canonical-json.ts";
-export {
-  areAmongLikeliest,
-  cardIds,
-  cardPolicies,
-  hasCardPolicies,
-  type PolicyGiven,
-  type PolicyOutcome,
-  type SeenAnswer,
-  seenAnswer,
-} from "./card-policies.ts";
-export { type CheckpointHeader, decodeCheckpoint, encodeCheckpoint, isWorthKeeping } from "./checkpoint.ts";
-export { type ChunkOrder, chunkOrders, chunksInOrder, permuteChunks, runsMixed } from "./chunk-order.ts";
+export { cardIds, cardPolicies, hasCardPolicies, type PolicyGiven } from "./card-policies.ts";
+export { decodeCheckpoint, encodeCheckpoint, isWorthKeeping } from "./checkpoint.ts";
+export { type ChunkOrder, chunkOrders, chunksInOrder, runsMixed } from "./chunk-order.ts";
 export { classifyError, type ForeignFault } from "./classify-error.ts";
 export { combineOutcomes, type SampleOutcome } from "./combine-outcomes.ts";
 export {
-  type CombinedSamples,
   type CombineRule,
   combineRules,
   combineSamples,
@@ -50,14 +39,7 @@ export {
   mostSamples,
   sampleSeed,
 } from "./combine-samples.ts";
-export {
-  type Completion,
-  type EngineFailure,
-  type EngineFailureKind,
-  type EngineOutcome,
-  engineFailureKinds,
-  type PositionLogprobs,
-} from "./completion.ts";
+export type { Completion, EngineFailure, EngineFailureKind, EngineOutcome, PositionLogprobs } from "./completion.ts";
 export { completionFromChat, completionFromText } from "./completion-from-answer.ts";
 export {
   type ControlEntry,
@@ -69,25 +51,14 @@ export {
   isRunnable,
   mayFollow,
 } from "./control.ts";
-export { curlCommand } from "./curl-command.ts";
 export type { ChatRequest, EngineRequest, ReadRequest } from "./engine-request.ts";
-export {
-  AssayError,
-  type ErrorClass,
-  type ErrorCode,
-  type ErrorDetails,
-  errorTable,
-  exitCode,
-  isAssayError,
-  renderError,
-  toAssayError,
-} from "./error.ts";
-export { estimateNight, type NightEstimate } from "./estimate.ts";
-export { type ExplainOptions, type Explanation, explainRow, lineOfRow, type StoredRow } from "./explain-row.ts";
+export { AssayError, type ErrorCode, errorTable, exitCode, isAssayError, renderError, toAssayError } from "./error.ts";
+export { estimateNight } from "./estimate.ts";
+export { type Explanation, explainRow, lineOfRow, type StoredRow } from "./explain-row.ts";
 export { chunkFailedAsAWhole, createFailureBudget, type FailureBudget } from "./failure-budget.ts";
 export { failureFromHttp } from "./failure-from-http.ts";
-export { type FoundVerdict, findVerdict, logprobsAt } from "./find-verdict.ts";
-export { type ChunkCost, type Forecast, forecast, forecastAfterRows } from "./forecast.ts";
+export { findVerdict, logprobsAt } from "./find-verdict.ts";
+export { type ChunkCost, type Forecast, forecast } from "./forecast.ts";
 export { type SecondSeen, seenWindow, whyHandOver } from "./hand-over.ts";
 export type { InputBytes, RangeReader } from "./input-bytes.ts";
 export { emptyOutcome, makeBadRow, makeResultRow, type RowOutcome, userCells } from "./make-result-row.ts";
@@ -103,9 +74,8 @@ export {
 } from "./normalise-record.ts";
 export { parseRows } from "./parse-rows.ts";
 export { type Pin, pinBytes, pinDifferences, pinSchema, pinSha256, serverOfPin } from "./pin.ts";
-export { type Chunker, chunkTarget, createChunker, maxChunkBytes, type PlannedChunk } from "./plan-batch.ts";
+export { createChunker, type PlannedChunk } from "./plan-batch.ts";
 export {
-  type ChunkHistory,
   groupRows,
   isGuilty,
   isNarrower,
@@ -120,10 +90,8 @@ export {
   hasVerdictIds,
   layoutSha256,
   type Profile,
-  profileSchema,
   profileSha256,
   resolveForms,
-  type VerdictForm,
   verdictIds,
   verdictRule,
 } from "./profile.ts";
@@ -138,8 +106,8 @@ export {
   readsBytes,
   readsFileSchema,
 } from "./reads-file.ts";
-export { principlesOf, type Recipe, recipeSchema, recipeSha256 } from "./recipe.ts";
-export { inputStem, type RecordPlace, recordLines, rowCount, serialiseLine } from "./record-lines.ts";
+export { type Recipe, recipeSchema, recipeSha256 } from "./recipe.ts";
+export { inputStem, recordLines, serialiseLine } from "./record-lines.ts";
 export { renderPlain } from "./render-plain.ts";
 export { canSayOpenai, chatBody, readBody } from "./request-body.ts";
 export {
@@ -149,7 +117,6 @@ export {
   type ShardMetadata,
   shardMetadataKeys,
   type UserColumn,
-  type UserColumnType,
   userColumnTypes,
 } from "./result-row.ts";
 export {
@@ -165,16 +132,12 @@ export {
   retrySettings,
   unretryableStatuses,
 } from "./retry.ts";
-export { logprobFloor, reward } from "./reward.ts";
-export { type RewardArithmetic, rewardArithmetic } from "./reward-arithmetic.ts";
+export { reward } from "./reward.ts";
 export {
   type BadCode,
-  type BadLine,
   badCodes,
   isBadLine,
-  type Json,
   type Message,
-  messageSchema,
   type ResponseLine,
   type Row,
   type RowsLine,
@@ -184,8 +147,8 @@ export { rowKey } from "./row-key.ts";
 export { seededUint32 } from "./seeded-uint32.ts";
 export { checkProfile, setProfile } from "./set-profile.ts";
 export { sha256 } from "./sha256.ts";
-export { engineSideStatuses, isEngineSide, type Status, statuses } from "./status.ts";
-export { type StatusMeaning, statusMeanings } from "./status-meaning.ts";
+export { isEngineSide, type Status, statuses } from "./status.ts";
+export { statusMeanings } from "./status-meaning.ts";
 export { assertDepth, assertNumbers, assertText } from "./storable-json.ts";
 export {
   aloneKey,
@@ -202,7 +165,6 @@ export {
   endKey,
   jobId,
   livedKey,
-  maxChunks,
   openKey,
   openPrefix,
   type PartialFile,
@@ -219,14 +181,13 @@ export {
   retryName,
   rootKey,
   rowsKey,
-  rowsPrefix,
   shardKey,
   shardPrefix,
   startKey,
   successKey,
   summaryKey,
 } from "./store-keys.ts";
-export { type StrippedResponse, stripReasoning } from "./strip-reasoning.ts";
+export { stripReasoning } from "./strip-reasoning.ts";
 export { templateBreach } from "./template-breach.ts";
 export { visibleText } from "./visible-text.ts";
 export { decodeWorkerState, encodeWorkerState, type WorkerState } from "./worker-state.ts";

@@ -5,7 +5,7 @@ import { z } from "zod";
  * neutralising happen when the request is built, so that the stored question is the user's own.
  */
 
-export const messageSchema = z.strictObject({ role: z.string(), content: z.string() });
+const messageSchema = z.strictObject({ role: z.string(), content: z.string() });
 export type Message = z.infer<typeof messageSchema>;
 
 /** A scalar or any JSON the user brought beside the record's own fields. */

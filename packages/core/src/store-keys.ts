@@ -32,9 +32,6 @@ export function probePassedKey(day: string): string {
 export function rowsKey(batch: string, chunk: number): string {
   return `${batch}/rows/${six(chunk)}.jsonl.gz`;
 }
-export function rowsPrefix(batch: string): string {
-  return `${batch}/rows/`;
-}
 export function batchKey(batch: string): string {
   return `${batch}/batch.json`;
 }

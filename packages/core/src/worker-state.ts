@@ -5,7 +5,7 @@ import { z } from "zod";
  * while it works. It decides nothing: only `status` reads it, and a worker whose words are lost works as well. Names,
  * counts and the words of errors, never a row's text, never a reward.
  */
-export const workerStateSchema = z.object({
+const workerStateSchema = z.object({
   /** host and process id */
   name: z.string(),
   /** the root's address, as this worker was given it */

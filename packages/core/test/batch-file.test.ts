@@ -1,13 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import {
-  type BatchFile,
-  type BatchSettings,
-  batchFileSchema,
-  batchName,
-  batchNamePattern,
-  batchSha256,
-} from "../src/batch-file.ts";
+import { type BatchFile, type BatchSettings, batchFileSchema, batchName, batchSha256 } from "../src/batch-file.ts";
 import { genrmPrinciple } from "../src/profiles/genrm-principle.ts";
 import { scalarPrinciple } from "../src/profiles/scalar-principle.ts";
 import { setProfile } from "../src/set-profile.ts";
@@ -107,25 +100,12 @@ describe("batch-file: the name", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (readable) => {
         const name = batchName(readable, full);
-        expect(name).toMatch(batchNamePattern);
+        expect(name).toMatch(/^[a-z0-9](?:[a-z0-9-]{0,39})-[0-9a-f]{16}$/);
         expect(name.length).toBeLessThanOrEqual(57);
         expect(jobId(name, 0)).toMatch(/^[a-z0-9.-]+$/);
       }),
       { seed, numRuns: 1_000 },
     );
-  });
-
-  test.each([
-    "x",
-    "-a-0123456789abcdef",
-    "A-0123456789abcdef",
-    "a-0123456789ABCDEF",
-    "a-0123456789abcde",
-    `${"x".repeat(41)}-0123456789abcdef`,
-    "_done",
-    "a/b-0123456789abcdef",
-  ])("%s is no batch's name", (name) => {
-    expect(batchNamePattern.test(name)).toBe(false);
   });
 });
 

@@ -16,7 +16,6 @@ describe("identity: names in a root", () => {
     probeKey: [storeKeys.probeKey("2026-08-01", "ab12"), "_probe/2026-08-01-ab12"],
     probePassedKey: [storeKeys.probePassedKey("2026-08-01"), "_probe/2026-08-01.ok"],
     rowsKey: [storeKeys.rowsKey(batch, 123), "demo-0123456789abcdef/rows/000123.jsonl.gz"],
-    rowsPrefix: [storeKeys.rowsPrefix(batch), "demo-0123456789abcdef/rows/"],
     batchKey: [storeKeys.batchKey(batch), "demo-0123456789abcdef/batch.json"],
     pinKey: [storeKeys.pinKey(batch), "demo-0123456789abcdef/pin.json"],
     controlPrefix: [storeKeys.controlPrefix(batch), "demo-0123456789abcdef/control/"],

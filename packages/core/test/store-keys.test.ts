@@ -18,7 +18,6 @@ import {
   queueName,
   readPartialKey,
   rowsKey,
-  rowsPrefix,
   shardKey,
   shardPrefix,
   startKey,
@@ -68,7 +67,6 @@ describe("store-keys", () => {
   });
 
   test("keys lie below their prefixes", () => {
-    expect(rowsKey("b", 1).startsWith(rowsPrefix("b"))).toBe(true);
     expect(shardKey("b", 1).startsWith(shardPrefix("b"))).toBe(true);
     expect(controlKey("b", 1).startsWith(controlPrefix("b"))).toBe(true);
     expect(openKey("b", 1).startsWith(openPrefix)).toBe(true);

@@ -1,3 +1,3 @@
 export type { EngineClient } from "./engine-client.ts";
-export { createEnginePool, type WatchedPool } from "./engine-pool.ts";
+export { createEnginePool } from "./engine-pool.ts";
 export type { Look } from "./take-back.ts";

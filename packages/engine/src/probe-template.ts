@@ -15,7 +15,7 @@ import {
 import type { EngineClient, HttpAnswer } from "./engine-client.ts";
 
 /** Asks the server to render and tokenise: small, but the first one may wait for a busy API server. */
-export const tokenizeLimitMs = 30_000;
+const tokenizeLimitMs = 30_000;
 
 /** Templates of some models print today's date: a fixed one keeps the fingerprint from moving at midnight. */
 const pinnedDate = "01 Jan 2026";

@@ -35,7 +35,7 @@ function variance(values: readonly number[], mean: number): number {
 }
 
 /** Ranks from 1; equal values share the mean of theirs, so that every rank is a multiple of one half. */
-export function midRanks(values: readonly number[]): Float64Array {
+function midRanks(values: readonly number[]): Float64Array {
   const order = Uint32Array.from(values, (_, i) => i).sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0));
   const ranks = new Float64Array(values.length);
   for (let from = 0; from < order.length; ) {

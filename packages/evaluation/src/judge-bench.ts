@@ -61,7 +61,7 @@ export function evaluateJudgeBench(items: readonly JudgeBenchItem[]): JudgeBench
 }
 
 /** +1, -1 or 0 for each decision of a pair, summed; above 0 = right. */
-export function judgeBenchSum({ label, decisions }: Pick<JudgeBenchItem, "label" | "decisions">): number {
+function judgeBenchSum({ label, decisions }: Pick<JudgeBenchItem, "label" | "decisions">): number {
   return inLabelOrder(decisions).reduce(
     (sum, decision) => sum + (decision === label ? 1 : decision === flip(label) ? -1 : 0),
     0,

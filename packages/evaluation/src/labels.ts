@@ -57,7 +57,7 @@ export function evaluateLabels(items: readonly LabelItem[]): LabelReport {
  * Right is a reward strictly on the label's side of 0, as NVIDIA's training metric counts (share of rewards toward the
  * ground truth above 0: NVIDIA-NeMo/RL, principle_genrm_environment.py).
  */
-export function labelFigures(items: readonly LabelItem[]): LabelFigures {
+function labelFigures(items: readonly LabelItem[]): LabelFigures {
   const judged = items.flatMap(({ reward, label }) => (reward === null ? [] : [{ reward, label }]));
   const yes = items.filter(({ label }) => label);
   const no = items.filter(({ label }) => !label);

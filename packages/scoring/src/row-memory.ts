@@ -1,7 +1,7 @@
 import type { ResultRow } from "@assay/core";
 
 /** What only memory holds of a whole node: 256 MB are some 5,000 rows with all their reasoning, or 200,000 without. */
-export const maxMemoryBytes = 256 * 1024 ** 2;
+const maxMemoryBytes = 256 * 1024 ** 2;
 
 /** A finished row that the store does not have yet. */
 export interface HeldRow {

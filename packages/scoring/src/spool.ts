@@ -3,7 +3,7 @@ import type { ObjectStore } from "@assay/store";
 import { type FetchedPartial, fetchPartial } from "./read-partial.ts";
 
 /** Finished rows of a whole node for hours: 2 GB of checkpoints are about 100,000 rows with all their reasoning. */
-export const maxSpoolBytes = 2 * 1024 ** 3;
+const maxSpoolBytes = 2 * 1024 ** 3;
 
 /** Where finished rows outlive their process while the store takes nothing: a disk of this host. */
 export interface Spool {

@@ -6,7 +6,6 @@ import {
   openPrefix,
   type RowsLine,
   rowsKey,
-  rowsPrefix,
   sha256,
 } from "@assay/core";
 import { readOwnRecords } from "@assay/datasets";
@@ -261,7 +260,7 @@ describe("submit-batch: kills, races, changes", () => {
     ended = true;
     for (let i = 0; i < 20; i += 1) await turn();
     expect(late).toEqual([]);
-    expect([...store.objects.keys()].some((key) => key.startsWith(rowsPrefix(planned.file.batch)))).toBe(true);
+    expect([...store.objects.keys()].some((key) => key.startsWith(`${planned.file.batch}/rows/`))).toBe(true);
   });
 
   test("stopped by a signal: E_ABORTED, no batch.json", async () => {

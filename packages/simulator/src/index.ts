@@ -1,5 +1,4 @@
-export type { FaultAmount, SimulatorFaults } from "./faults.ts";
+export type { SimulatorFaults } from "./faults.ts";
 export type { SimulatorOptions } from "./options.ts";
-export { simulatorVersion } from "./options.ts";
 export { simulatorOwner } from "./routes.ts";
-export { type Simulator, type SimulatorStats, startSimulator } from "./start-simulator.ts";
+export { type Simulator, startSimulator } from "./start-simulator.ts";

@@ -4,8 +4,6 @@ import { createMetrics } from "./metrics.ts";
 import { resolveOptions, type SimulatorOptions } from "./options.ts";
 import { virtualClock } from "./virtual-clock.ts";
 
-export type { RowEnd, RowWork } from "./engine-loop.ts";
-
 /** The scheduler and the KV cache of the simulated engine without HTTP and in virtual time, for what takes hours. */
 export interface VirtualEngine {
   /** Queues a row; see EngineLoop. `done` is called in virtual time and may submit the next one. */

@@ -2,13 +2,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { afterEach, describe, expect, jest, test } from "@jest/globals";
-import {
-  type Simulator,
-  type SimulatorOptions,
-  simulatorOwner,
-  simulatorVersion,
-  startSimulator,
-} from "../src/index.ts";
+import { type Simulator, type SimulatorOptions, simulatorOwner, startSimulator } from "../src/index.ts";
+import { simulatorVersion } from "../src/options.ts";
 import { askChat, askRead, get, post, row, until } from "./ask.ts";
 
 jest.setTimeout(120_000);

@@ -1,8 +1,7 @@
-export type { S3Answer, S3Buckets, S3Request, StoredObject } from "./answer-s3.ts";
 export { type ManualClock, manualClock } from "./manual-clock.ts";
-export { memoryStore, type StoreFault } from "./memory-store.ts";
+export { memoryStore } from "./memory-store.ts";
 export { s3Action } from "./s3-action.ts";
 export { faultScript, type S3Fault } from "./s3-fault.ts";
 export { type S3LogEntry, type S3Server, startS3Server } from "./s3-server.ts";
 export { seeded } from "./seeded.ts";
-export { type StoreCase, storeContract } from "./store-contract.ts";
+export { storeContract } from "./store-contract.ts";

@@ -50,7 +50,7 @@ export interface Action {
 }
 
 /** The faults that a crash-only machine has; a checkpoint holds against them. */
-export const mildFaults = ["kill-before", "kill-after", "drain"] as const;
+const mildFaults = ["kill-before", "kill-after", "drain"] as const;
 export const faultKinds = [
   ...mildFaults,
   /** the process stands still, longer than its leases where `ms` says so, and goes on */

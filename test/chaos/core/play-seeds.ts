@@ -18,6 +18,6 @@ export async function playSeeds(seeds: Iterable<number>): Promise<void> {
   }
 }
 
-export function replayCommand(seed: number): string {
+function replayCommand(seed: number): string {
   return `npm run chaos:core -- --seed ${seed}`;
 }

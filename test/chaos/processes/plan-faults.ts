@@ -59,7 +59,7 @@ export function planFaults(seed: number, minutes: number, workers: number, engin
 }
 
 /** Numbers in [0, 1) from a seed (mulberry32). */
-export function createRandom(seed: number): () => number {
+function createRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -18,7 +18,7 @@ type ExportFlags = RootFlags & {
   readonly margin: number;
 };
 
-export const exportShapes = ["rows", "dataset", "pairs", "groups"] as const;
+const exportShapes = ["rows", "dataset", "pairs", "groups"] as const;
 
 /**
  * A batch's results for whoever goes on with them: all rows in one file, a Hugging Face data set folder, preference
