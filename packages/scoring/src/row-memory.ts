@@ -1,4 +1,5 @@
 import type { ResultRow } from "@assay/core";
+import { waitWhile } from "./wait-while.ts";
 
 /** What only memory holds of a whole node: 256 MB are some 5,000 rows with all their reasoning, or 200,000 without. */
 const maxMemoryBytes = 256 * 1024 ** 2;
@@ -66,18 +67,6 @@ export function openRowMemory(maxBytes = maxMemoryBytes): RowMemory {
     },
     count: () => ({ ...rows }),
     isFull,
-    async whenRoom(signal) {
-      while (isFull() && !signal.aborted) {
-        await new Promise<void>((resolve) => {
-          const end = (): void => {
-            waiting.delete(end);
-            signal.removeEventListener("abort", end);
-            resolve();
-          };
-          waiting.add(end);
-          signal.addEventListener("abort", end, { once: true });
-        });
-      }
-    },
+    whenRoom: (signal) => waitWhile(isFull, waiting, signal),
   };
 }

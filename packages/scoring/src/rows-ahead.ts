@@ -1,4 +1,5 @@
 import type { Clock } from "./clock.ts";
+import { waitWhile } from "./wait-while.ts";
 
 /** A chunk whose calls to the store take longer hangs: more than any distance does to them. */
 const lateMs = 2_000;
@@ -56,19 +57,9 @@ export function openRowsAhead(clock: Clock): RowsAhead {
 
     wait: () => count(1),
 
-    async whenBelow(enough, signal) {
+    whenBelow(enough, signal) {
       const ahead = (): number => rows - ([...late][0]?.rows ?? 0);
-      while (ahead() >= enough() && !signal.aborted) {
-        await new Promise<void>((resolve) => {
-          const look = (): void => {
-            lookers.delete(look);
-            signal.removeEventListener("abort", look);
-            resolve();
-          };
-          lookers.add(look);
-          signal.addEventListener("abort", look, { once: true });
-        });
-      }
+      return waitWhile(() => ahead() >= enough(), lookers, signal);
     },
   };
 }

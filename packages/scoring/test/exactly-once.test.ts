@@ -11,28 +11,19 @@ import {
 } from "@assay/core";
 import { decodeShard } from "@assay/datasets";
 import { type ManualClock, manualClock, memoryStore, seeded } from "@assay/testkit";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { readShards } from "../src/finalize-batch.ts";
 import { verifyBatch } from "../src/verify-batch.ts";
 import { pin, record, records, submit } from "./build-batch.ts";
 import { faultyStore } from "./faulty-store.ts";
 import { turn } from "./immediate-clock.ts";
+import { refuseUnhandled } from "./refuse-unhandled.ts";
 import { type Ask, lifeOf, type Say, scriptedPool } from "./scripted-pool.ts";
 import { startWorker } from "./start-worker.ts";
 import { type QueueView, wipeableQueue } from "./wipeable-queue.ts";
 
-/** Rejections that nobody handles end a real process. */
-const unhandled: unknown[] = [];
-const onUnhandled = (reason: unknown): void => {
-  unhandled.push(reason);
-};
-beforeAll(() => {
-  process.on("unhandledRejection", onUnhandled);
-});
-afterAll(() => {
-  process.off("unhandledRejection", onUnhandled);
-});
+const { unhandled } = refuseUnhandled();
 
 interface Night {
   readonly seed: number;
