@@ -122,8 +122,7 @@ async function ask(
     else if (narrower.signal.aborted && isLetGo) return "narrower";
     else await attempt.end(options.abort);
     // of no use any more once the chunk goes back, and the store may say nothing for minutes
-    if (died.aborted && attempts.refused)
-      await untilAborted(look(attempt.isOvertaken), options.signal).catch(() => {});
+    if (died.aborted && attempts.refused) await untilAborted(look(attempt.isOvertaken), options.signal).catch(() => {});
     if (overtaken) return { kind: "overtaken" };
     if (unsaveable !== null) throw (unsaveable as { error: unknown }).error;
     if (died.aborted && isLetGo) return "engine-died";

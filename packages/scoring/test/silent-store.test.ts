@@ -38,7 +38,9 @@ type Engines = (ask: Ask, queue: WipeableQueue) => Say;
 
 /** Nothing of its second requests is in the cache: after 50 rows it wants to change its way, and the store is asked whether it may. */
 const dear: Engines = ({ kind }) =>
-  kind === "read" ? { completion: { usage: { promptTokens: 1_000, completionTokens: 1, cachedTokens: 0 } } } : "verdict";
+  kind === "read"
+    ? { completion: { usage: { promptTokens: 1_000, completionTokens: 1, cachedTokens: 0 } } }
+    : "verdict";
 
 /** One row ends the first engine that it is sent to, and the worker has lost its leases just before. */
 const dying: Engines = (ask, queue) => {
