@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, readFileSync } from "node:fs";
 import { commandLine } from "./command-line.ts";
-import { openOutputFile, outputFile } from "./output-file.ts";
+import { makeOutputFolder, openOutputFile, outputFile } from "./output-file.ts";
 import { note, write } from "./say.ts";
 
 /** Tells a process that its parent waits for its first words. */
@@ -15,6 +15,7 @@ const detachedVariable = "ASSAY_DETACHED";
  */
 export async function detach(verb: string, root: string | undefined): Promise<void> {
   const path = outputFile(verb);
+  await makeOutputFolder();
   const fd = openOutputFile(path);
   const args = process.argv.slice(1).filter((arg) => arg !== "--detach");
   const child = spawn(process.execPath, [...process.execArgv, ...args], {

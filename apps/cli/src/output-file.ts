@@ -1,7 +1,8 @@
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { devNull } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { isatty } from "node:tty";
+import { makeFolders } from "@assay/store/local";
 import { note, sayInto } from "./say.ts";
 import { stateFolder } from "./user-folders.ts";
 
@@ -14,9 +15,13 @@ export function outputFile(verb: string): string {
   return join(stateFolder(), `${verb}-${time}Z-${process.pid}.log`);
 }
 
-/** Opens it for writing at its end; its folder is made. */
+/** The folder of output files. */
+export async function makeOutputFolder(): Promise<void> {
+  await makeFolders(stateFolder(), 0o700);
+}
+
+/** Opens it for writing at its end; its folder is there. */
 export function openOutputFile(path: string): number {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   return openSync(path, "a", 0o600);
 }
 
@@ -29,6 +34,8 @@ export function prepareHangUp(verb: string): () => void {
   const path = outputFile(verb);
   // asked of a terminal that is gone, none is one
   const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+  // at the hang-up nothing may come between closing the terminal and opening the file
+  makeOutputFolder().catch(() => {});
   note(`if this terminal closes, the work goes on and its output in ${path}`);
   return () => {
     try {
