@@ -4,7 +4,7 @@ import { program } from "./program.ts";
 import { write } from "./say.ts";
 
 /**
- * The `assay` command. Results go to stdout, all else to stderr; the exit code tells scripts what happened (DESIGN 9).
+ * The `assay` command. Results go to stdout, all else to stderr; the exit code tells scripts what happened.
  * A closed pipe (`assay ls | head`) is the reader's good right and ends quietly; long work goes on without a reader.
  */
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

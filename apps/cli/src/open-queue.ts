@@ -47,7 +47,7 @@ export async function withNamedQueue(
 }
 
 /**
- * For `score` and `demo`: the named Redis, else a private one, else a queue in this process, saying so (DESIGN 7).
+ * For `score` and `demo`: the named Redis, else a private one, else a queue in this process, saying so.
  * The private one is ended by close() when nobody else uses it.
  */
 export async function openAnyQueue(url: string | undefined, rootId: string, model: string): Promise<OpenedQueue> {

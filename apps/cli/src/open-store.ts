@@ -56,7 +56,7 @@ async function s3Target(uri: string): Promise<{ client: S3Client; bucket: string
   return { client, ...parseS3Uri(uri) };
 }
 
-/** Before the first write of a day: a store that ignores put-if-absent would lose rows without a word (DESIGN 2). */
+/** Before the first write of a day: a store that ignores put-if-absent would lose rows without a word. */
 export async function assertWritable(store: ObjectStore): Promise<void> {
   await assertAtomicStore(store, { day: new Date().toISOString().slice(0, 10), random: systemClock.random });
 }

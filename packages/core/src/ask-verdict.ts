@@ -36,7 +36,7 @@ export type Asked =
 export type Complete = (request: EngineRequest) => Promise<EngineOutcome>;
 
 /**
- * Asks one row and reads its verdict (DESIGN 5), in the way that the request was made for: one request with exact ids
+ * Asks one row and reads its verdict, in the way that the request was made for: one request with exact ids
  * or with a top list, or two, the second on exactly the ids before the verdict. `complete` sends a request and never
  * rejects; everything else here is pure. A server that does not tell what the way needs has failed (`bad_answer`), it
  * has not judged.

@@ -4,7 +4,7 @@ import { isEngineSide, type Status, statuses } from "./status.ts";
 
 /**
  * A checkpoint: finished rows of a chunk that has no shard yet, in `partial/000123/<attempt>-<seq>.jsonl.gz`. First line
- * the header, then one result row a line. A part of it is never shown, only how many rows it holds (protocol V10).
+ * the header, then one result row a line. A part of it is never shown, only how many rows it holds.
  */
 const checkpointHeaderSchema = z.strictObject({
   batch_sha256: z.string(),

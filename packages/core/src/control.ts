@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /**
- * The log that rules a batch (DESIGN 2, protocol V3): entries control/000001.json and on, each the whole state,
+ * The log that rules a batch: entries control/000001.json and on, each the whole state,
  * put-if-absent under last + 1. The last entry is the state; none = running. Cancel and complete cannot both win,
  * since both want the same number.
  */

@@ -26,7 +26,7 @@ interface ErrorEntry {
   readonly next: string;
 }
 
-/** Exit codes of the command line (DESIGN 9). 75 is EX_TEMPFAIL: run the same again. */
+/** Exit codes of the command line. 75 is EX_TEMPFAIL: run the same again. */
 export const exitCode = {
   ok: 0,
   internal: 1,

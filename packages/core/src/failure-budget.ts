@@ -9,7 +9,7 @@ const windowRows = 200;
 const smallestChunk = 16;
 
 /**
- * Watches the rows of one batch on one engine (DESIGN 4): `add` returns the engine-side class that more than half of
+ * Watches the rows of one batch on one engine: `add` returns the engine-side class that more than half of
  * the first 50 rows, or of the last 200, ended in; null while none does.
  */
 export interface FailureBudget {

@@ -10,7 +10,7 @@ const errorSchema = z.object({
 const keptMessageChars = 300;
 
 /**
- * What an HTTP status other than 200 means for the row, the chunk and the engine (conformance, 05 section 2.4). `nowMs`
+ * What an HTTP status other than 200 means for the row, the chunk and the engine (test/conformance). `nowMs`
  * is epoch time, for a Retry-After that names a date.
  */
 export function failureFromHttp(

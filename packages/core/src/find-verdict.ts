@@ -18,7 +18,7 @@ export type FoundVerdict =
 const lastIds = 5;
 
 /**
- * Where the verdict stands in one completion (DESIGN 5). `first`: position 0, whatever was sampled there.
+ * Where the verdict stands in one completion. `first`: position 0, whatever was sampled there.
  * `last-after-anchor`: the last verdict id among the last five generated ids, in a completion that ended by itself,
  * whose thinking is closed, and whose text ends in the anchor, that form, and nothing else but white space and
  * punctuation. Only generated text counts; the anchor inside the judged response is not looked at. Pure.

@@ -27,7 +27,7 @@ const windowMs = 60 * 60_000;
 const parts = 5;
 
 /**
- * How long the rows that are left take at the tokens per second that were measured (05 section 5): the last hour of
+ * How long the rows that are left take at the tokens per second that were measured: the last hour of
  * working time, pauses left out. null before 200 rows, or where no time passed. What is done is a fair sample of the
  * batch where its chunks run mixed; rows that still run are the longer ones, so that within the time of one long answer
  * from the start the forecast is too short. Pure; any order of `costs`.

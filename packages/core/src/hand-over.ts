@@ -17,8 +17,8 @@ const blocksAllowed = 2;
 const shareAllowed = 0.1;
 
 /**
- * Whether an engine's rows should be read with exact ids in one request from now on, and why; null = two steps stay
- * (DESIGN 5). Two steps are cheap only while the second request finds its prefix in the cache. `seen`: this engine's
+ * Whether an engine's rows should be read with exact ids in one request from now on, and why; null = two steps stay.
+ * Two steps are cheap only while the second request finds its prefix in the cache. `seen`: this engine's
  * second requests, oldest first. Judged by tokens computed again, never by the cached share: of 115 tokens none fills
  * a block of 128, and the cache is whole all the same. Where the engine does not tell its cached tokens, by time. Pure.
  */

@@ -49,7 +49,7 @@ type OwnField = (typeof ownFields)[number];
 const maxCarriedBytes = 1_000;
 
 /**
- * One parsed record as a conversation with its responses and principles (DESIGN 4). `perResponse` is what an importer
+ * One parsed record as a conversation with its responses and principles. `perResponse` is what an importer
  * knows of each response, in columns of the batch. Pure; never throws: whatever is
  * wrong comes back as a code and, where one can be named, the field. Text is kept as given: no trimming, no Unicode
  * normalisation. An empty response is ordinary data; an empty principle is not.

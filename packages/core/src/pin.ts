@@ -21,7 +21,7 @@ export const pinSchema = z.strictObject({
   /** raw_logprobs, or processed when the server scales them */
   logprobs: z.enum(["raw", "processed"]),
   simulated: z.boolean(),
-  /** the way the batch was begun in; absent in pins of earlier versions. Whether another may join: mayReadIn */
+  /** the way the batch was begun in; absent in pins of earlier versions. Whether another may join says reads.json */
   read: z.enum(readWays).optional(),
   /** length of the lists asked for, of way `top` alone: with others the bound of what is not listed would be another */
   top: z.int().positive().optional(),

@@ -1,7 +1,7 @@
 import type { PartialFile } from "./store-keys.ts";
 
 /**
- * What the markers below a chunk's partial/ say about deaths (protocol V4). The only place where they are counted: safe
+ * What the markers below a chunk's partial/ say about deaths. The only place where they are counted: safe
  * from any wipe of Redis, and the same for every worker. An attempt that lives looks like one that died; that costs
  * width, and `provenBy` keeps it from costing a row.
  */

@@ -66,7 +66,7 @@ export const profileSchema = z.strictObject({
     pair: z.enum(["sampled", "logsumexp"]),
     /** probability mass of the pair read below which the row is no_verdict */
     min_mass: z.number().min(0).max(1),
-    /** way of reading (DESIGN 5): where it is not insisted on, the probe may have to choose another */
+    /** way of reading: where it is not insisted on, the probe may have to choose another */
     read: z.enum(readWays),
     /** `read` and no other: an engine that cannot do it is refused, and nothing is handed over */
     insist: z.literal(true).optional(),

@@ -1,5 +1,5 @@
 /**
- * How the two log-probabilities of a verdict are asked for (DESIGN 5): the `read` column. two-step: a second request on
+ * How the two log-probabilities of a verdict are asked for: the `read` column. two-step: a second request on
  * exactly the ids before the verdict. ids: log-probabilities of exactly the verdict's ids, in the one request. top: a
  * list of the likeliest tokens, for servers that know neither; a word that is not in it has only a bound.
  */

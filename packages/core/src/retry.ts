@@ -9,7 +9,7 @@ import { setProfile } from "./set-profile.ts";
 import { type Status, statuses } from "./status.ts";
 
 /**
- * Retries (DESIGN 2, protocol V2): `<batch>/retries/0001.json` says which rows of a complete batch are asked again and
+ * Retries: `<batch>/retries/0001.json` says which rows of a complete batch are asked again and
  * under which changed settings. It makes the child batch `<batch>-r1`, an ordinary batch whose rows keep the parent's
  * `row_index`. A chain: the next one is allowed when the batch and its earlier retries are complete, and its rows are
  * a pure function of the store. So a row is ok at most once over the family.

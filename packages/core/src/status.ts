@@ -1,4 +1,4 @@
-/** The status of a result row (DESIGN 4) and the named questions one asks of it. */
+/** The status of a result row and the named questions one asks of it. */
 
 export const statuses = [
   "ok",

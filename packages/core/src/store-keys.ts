@@ -1,4 +1,4 @@
-/** Every name in a root (DESIGN 2, FORMATS). Nobody else spells a key. Keys are relative to the root, "/" between parts. */
+/** Every name in a root. Nobody else spells a key. Keys are relative to the root, "/" between parts. */
 
 export const maxChunks = 999_999;
 
@@ -75,11 +75,11 @@ export function partialPrefix(batch: string): string {
 export function chunkPartialPrefix(batch: string, chunk: number): string {
   return `${partialPrefix(batch)}${six(chunk)}/`;
 }
-/** `attempt` is 16 random hex digits, so that no two attempts ever put the same key (protocol V7). */
+/** `attempt` is 16 random hex digits, so that no two attempts ever put the same key. */
 export function checkpointKey(batch: string, chunk: number, attempt: string, seq: number): string {
   return `${chunkPartialPrefix(batch, chunk)}${attempt}-${six(seq)}.jsonl.gz`;
 }
-/** Put before an attempt sends its first row; an attempt without `.end` died (protocol V4). */
+/** Put before an attempt sends its first row; an attempt without `.end` died. */
 export function startKey(batch: string, chunk: number, attempt: string): string {
   return `${chunkPartialPrefix(batch, chunk)}${attempt}.start`;
 }

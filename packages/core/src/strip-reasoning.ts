@@ -8,7 +8,7 @@ const open = "<think>";
 const close = "</think>";
 
 /**
- * Takes the policy's own thinking out of a judged response (DESIGN 4). auto cuts after the *first* `</think>` when the
+ * Takes the policy's own thinking out of a judged response. auto cuts after the *first* `</think>` when the
  * response begins with `<think>` or closes one that the prompt had opened; opened and never closed, or nothing behind
  * it, is no response. always also wants a `</think>` to be there: a rollout cut in its thinking has none. Never the
  * last `</think>`: a policy could write one before its best paragraph and be judged on that alone. White space after

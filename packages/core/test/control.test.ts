@@ -10,7 +10,7 @@ import {
 } from "../src/control.ts";
 
 describe("control: what may follow what", () => {
-  /** The table of the model-checked protocol (V3): cancel and complete never both, complete is the end. */
+  /** The table of the model-checked protocol: cancel and complete never both, complete is the end. */
   const allowed: { readonly [current in ControlState]: readonly ControlState[] } = {
     running: ["running", "paused", "cancelled", "complete"],
     paused: ["running", "cancelled", "complete"],

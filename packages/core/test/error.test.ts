@@ -19,7 +19,7 @@ describe("error: the table", () => {
     expect(errorTable[code].next.trim()).not.toBe("");
   });
 
-  test("the exit codes are those of DESIGN 9", () => {
+  test("the exit codes are the documented ones", () => {
     expect(Object.values(exitCode)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 75]);
   });
 

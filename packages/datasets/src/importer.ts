@@ -6,7 +6,7 @@ export interface RawRecord {
 }
 
 /**
- * A format of records: how one of them becomes a record of ours (DESIGN 4). A file in importers/, a fixture, and a line
+ * A format of records: how one of them becomes a record of ours. A file in importers/, a fixture, and a line
  * in importers.ts. Pure; what is wrong with a record is thrown as a BadRecord that names the field as the user does.
  */
 export interface Importer {

@@ -2,7 +2,7 @@ import type { UserColumn } from "@assay/core";
 import type { ByteSink, ExportRow } from "./export-row.ts";
 import { openParquetFile } from "./parquet-file.ts";
 
-/** A file is ended at the first row group behind this many bytes: files of 128 to 256 MB suit every reader (04 section 5). */
+/** A file is ended at the first row group behind this many bytes: files of 128 to 256 MB suit every reader. */
 const fileBytes = 160 * 1024 * 1024;
 
 export interface DataSetFile {

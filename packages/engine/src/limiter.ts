@@ -19,7 +19,7 @@ const blindStart = 32;
 const startShare = 0.8;
 /**
  * Of the KV cache, what rows of the average size may fill. Rows grow as long as they write: at 0.85 of a cache of 14 rows
- * the throughput is 2 % less, and a use looked at for a moment instead of a row's average (05 section 2.2) preempts twice
+ * the throughput is 2 % less, and a use looked at for a moment instead of a row's average preempts twice
  * as often for none more (test/limiter-settles.test.ts; docs/explanation/throughput.md for a real vLLM).
  */
 const fullCache = 0.9;
@@ -42,7 +42,7 @@ export function startLimiter(kvTokens: number | null, liveTokens: number): Limit
 }
 
 /**
- * The next limit, from the engine's own state and never from errors (05 section 2.2: a controller that watches
+ * The next limit, from the engine's own state and never from errors (a controller that watches
  * preemptions settles at the best fixed limit, one that watches the waiting rows settles past it). Preemptions shrink
  * the limit by 7 %, from what really ran; room for one more row of the average size lets it grow. While more of our own
  * rows are in flight (`taken`) than it allows, it stays: the rows above it say nothing about it. Without metrics it

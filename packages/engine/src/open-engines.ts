@@ -52,7 +52,7 @@ export interface Engines {
 const goneMs = 15_000;
 /** Rows in flight at an engine that tells nothing about itself, and until it has. */
 const blindInFlight = 32;
-/** A prompt of 2,000 tokens and half of an answer of 2,000 (05 section 5): what the first limit reckons with. */
+/** A prompt of 2,000 tokens and half of an answer of 2,000: what the first limit reckons with. */
 const expectedLiveTokens = 3_000;
 
 /** The engines behind these URLs as one pool. Opens no connection yet. Throws E_USAGE for a bad or doubled URL. */

@@ -25,7 +25,7 @@ const lookLimitMs = 10_000;
 class Failed extends Error {}
 
 /**
- * Asks one engine everything that has to hold before a row may be sent (DESIGN 5): the model is served, the verdict's
+ * Asks one engine everything that has to hold before a row may be sent: the model is served, the verdict's
  * words are single tokens, the template knows the profile's turns and lets no row's text speak, token ids and exact
  * log-probabilities come back as the model gave them, and the golden pair is told apart. Stops at the first failed
  * check. Rejects only with E_ABORTED.

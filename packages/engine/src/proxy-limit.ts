@@ -1,5 +1,5 @@
 /**
- * Whether a proxy in front of an engine ends answers that take too long (08 section 3): nginx after 60 s without a byte,
+ * Whether a proxy in front of an engine ends answers that take too long: nginx after 60 s without a byte,
  * others after 100 or 600. Told by what is lost: several answers after the same time each, at an engine that lives, and
  * none that took longer. Pure; times in milliseconds.
  */

@@ -43,7 +43,7 @@ const tokenLimitMs = 30_000;
 const refusedForMs = 60_000;
 
 /**
- * Decides when an engine that was lost gets rows again (08 section 3): it may have come back with other weights, another
+ * Decides when an engine that was lost gets rows again: it may have come back with other weights, another
  * template or other flags under the same name. A process that is told to be the same one only has to answer.
  */
 export function createTakeBack(options: { signal: AbortSignal; onWarning: (text: string) => void }): TakeBack {

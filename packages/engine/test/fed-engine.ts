@@ -3,7 +3,7 @@ import { type LimiterState, nextLimit, startLimiter } from "../src/limiter.ts";
 import { type EngineMetrics, readMetrics } from "../src/read-metrics.ts";
 
 /**
- * An engine like the one of 05 section 2.2 (a step takes 18 ms and half a millisecond more for each row; prefills run at
+ * An engine that was measured (a step takes 18 ms and half a millisecond more for each row; prefills run at
  * 7,500 tokens a second). Each token stands for 64, so that a night takes a second.
  */
 const scale = 64;

@@ -53,7 +53,7 @@ const connection = {
 } satisfies RedisOptions;
 
 /**
- * A Redis for one process tree (DESIGN 7): the given one; else a private redis-server or valkey-server from PATH; else
+ * A Redis for one process tree: the given one; else a private redis-server or valkey-server from PATH; else
  * Debian's package unpacked without root. Private ones listen on a unix socket only, keep nothing on disk (they are
  * filled from the store) and are emptied by a user that finds no other, so that no dead worker's lease is waited for.
  * Throws E_REDIS_UNAVAILABLE or E_DENIED for a given one that does not answer, E_REDIS_MISSING when none can be had.

@@ -1,6 +1,6 @@
 /**
  * How workers find work. A job is the address of a chunk and nothing else; it is a hint: dropped, doubled or late
- * jobs do no harm, and ending a job without a shard is always legal (DESIGN 2, 7). At-least-once; the commit in the
+ * jobs do no harm, and ending a job without a shard is always legal. At-least-once; the commit in the
  * store makes the output exactly-once, so nothing here is a lock.
  *
  * Pull, not push: the worker takes a job when its engines have room for more rows, so no chunk waits inside a worker
@@ -22,7 +22,7 @@ export interface JobQueue {
   remove(jobs: readonly Job[]): Promise<void>;
 
   /**
-   * The virtual time of fairness (03 section 5): priority of the job that would be taken next, 0 when nothing waits.
+   * The virtual time of fairness: priority of the job that would be taken next, 0 when nothing waits.
    * Jobs that were handed back or whose lease lapsed are older than the time and do not count.
    */
   virtualTime(): Promise<number>;

@@ -64,7 +64,7 @@ export interface Asking {
 /**
  * The results of all rows in row order. Every row that is asked goes to the saver when it ends. Rows that were in flight
  * when an engine died are asked a few at a time, in the end one by one on engines that work on nothing else; who kills
- * its engine there twice is quarantined (protocol V4). Sends nothing more once an engine may have died. Rejects when no
+ * its engine there twice is quarantined. Sends nothing more once an engine may have died. Rejects when no
  * row is in flight any more.
  */
 export async function askMissing(

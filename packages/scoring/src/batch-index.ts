@@ -10,7 +10,7 @@ import {
 } from "@assay/core";
 import type { ObjectStore } from "@assay/store";
 
-/** The root's index (DESIGN 2): a hint that makes finding batches two LISTs, rebuilt at will from the batches. */
+/** The root's index: a hint that makes finding batches two LISTs, rebuilt at will from the batches. */
 
 /** Puts a batch into the index. `createdAt` is batch.json's, so that repeating it writes the same name. */
 export async function indexBatch(store: ObjectStore, batch: string, createdAt: string): Promise<void> {

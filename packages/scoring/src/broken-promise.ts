@@ -1,6 +1,6 @@
 import { toAssayError } from "@assay/core";
 
-/** A promise of DESIGN 8 that the store breaks; the first one found. */
+/** A promise of the README's table that the store breaks; the first one found. */
 export interface BrokenPromise {
   readonly promise: "P1" | "P2" | "P5" | "P6" | "P8";
   readonly what: string;

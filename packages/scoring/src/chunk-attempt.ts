@@ -14,7 +14,7 @@ import { answerWithin } from "./answer-within.ts";
 import { listPartial } from "./read-partial.ts";
 import { waitForStore } from "./wait-for-store.ts";
 
-/** One attempt at a chunk, as everybody who lists its partial/ sees it (protocol V4, V17). */
+/** One attempt at a chunk, as everybody who lists its partial/ sees it. */
 export interface ChunkAttempt {
   /** 16 random hex digits */
   readonly id: string;

@@ -26,7 +26,7 @@ export type ChunkOutcome =
   | { readonly kind: "overtaken" }
   /** the batch is paused, cancelled or complete */
   | { readonly kind: "not-runnable" }
-  /** every asked row ended in one engine-side class: nothing is committed, the batch has to stop (DESIGN 4) */
+  /** every asked row ended in one engine-side class: nothing is committed, the batch has to stop */
   | { readonly kind: "failed-as-a-whole"; readonly reason: string };
 
 export interface ChunkPorts {

@@ -39,7 +39,7 @@ export type ControlChange = Partial<Pick<ControlEntry, "state" | "weight" | "acc
 
 /**
  * Appends one entry under last + 1 and returns the state that rules afterwards. When somebody else was faster, looks
- * again and decides anew; `appended` is false when the change may not follow the state found (protocol V3: cancel and
+ * again and decides anew; `appended` is false when the change may not follow the state found (cancel and
  * complete cannot both win) or is the state already. Safe to repeat with the same author after a lost reply: our entry
  * is told by its id, also where others have followed it, and is not written twice.
  */

@@ -16,7 +16,7 @@ import { indexDone } from "./batch-index.ts";
 import { appendControl } from "./control-log.ts";
 import { readLedger } from "./read-ledger.ts";
 
-/** summary.json: a pure function of plan and shards, so that whoever writes it writes the same bytes (protocol V8). */
+/** summary.json: a pure function of plan and shards, so that whoever writes it writes the same bytes. */
 export interface BatchSummary {
   batch: string;
   sha256: string;

@@ -7,7 +7,7 @@ import { unstagedRetryOf } from "./stage-retry.ts";
 
 /**
  * Whether a worker for `model` may go home: every batch of the root that it could serve has _SUCCESS or is paused or
- * cancelled, as the store says (protocol V6). Never asked of the queue, whose counts a wipe sets to zero. A batch of
+ * cancelled, as the store says. Never asked of the queue, whose counts a wipe sets to zero. A batch of
  * another generation, or whose batch.json is broken, is none that it could serve; nor are those of `except`.
  */
 export async function isIdle(

@@ -12,7 +12,7 @@ export async function readPin(store: ObjectStore, batch: string): Promise<Pin | 
 }
 
 /**
- * Pins a batch to what its first worker found, or compares with what an earlier one pinned (protocol V11): two
+ * Pins a batch to what its first worker found, or compares with what an earlier one pinned: two
  * revisions, templates or log-probability modes never meet in one batch, and simulated rewards never meet real ones.
  * Returns what is pinned, whose way of reading may be another: that is the caller's to join. Throws E_SIMULATED_MIX or
  * E_PIN_MISMATCH with both values and `origin`, the engine that differs. Idempotent.

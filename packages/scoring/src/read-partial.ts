@@ -65,7 +65,7 @@ export async function fetchPartial(store: ObjectStore, batch: string, chunk: num
 
 /**
  * Reads the checkpoints of the chunk that asks `lines`. Of several results of one row the first in key order is taken:
- * any would do (protocol Q6). Pure. Memory: the chunk's results, once per checkpoint that holds them.
+ * any would do. Pure. Memory: the chunk's results, once per checkpoint that holds them.
  */
 export function readPartial(
   { files, checkpoints }: FetchedPartial,

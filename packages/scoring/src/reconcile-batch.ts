@@ -13,7 +13,7 @@ export const windowChunks = 5_000;
 /**
  * The one function behind submit, resume and "Redis was wiped": plan minus shards = jobs to have. Adds the jobs of
  * missing chunks that are in no list of the queue, in the batch's own order, a job in limbo being removed first
- * (protocol V5), and chunks that nobody has begun first. Idempotent; anybody may run it at any time, several at once
+ *, and chunks that nobody has begun first. Idempotent; anybody may run it at any time, several at once
  * included. Adds nothing for a batch that is paused or ended, and nothing by a weight that was changed meanwhile.
  * Returns the number of missing chunks, 0 when the batch is ready to be finalized. `nothingWaits`: of its jobs the queue
  * has none but those in somebody's hands.
@@ -48,7 +48,7 @@ export async function reconcileBatch(
 
 /**
  * The jobs that the queue has lost, those first that nobody has begun: after a wipe the others may still be in the
- * hands of workers that go on (protocol V17), and idle engines are to take fresh chunks. As long as the head of the line
+ * hands of workers that go on, and idle engines are to take fresh chunks. As long as the head of the line
  * is known to the queue nothing was lost, and partial/, which is long in a large batch, is not listed.
  */
 async function freshFirst(store: ObjectStore, wanted: readonly Job[], absent: readonly Job[]): Promise<Job[]> {
@@ -88,7 +88,7 @@ export async function reweighBatch(store: ObjectStore, queue: JobQueue, file: Ba
 const maxPriority = 2_097_151;
 
 /**
- * Fairness between batches in one queue by virtual time (03 section 5, measured 1:1:2): chunk k of a batch of weight
+ * Fairness between batches in one queue by virtual time (measured 1:1:2): chunk k of a batch of weight
  * w stands at the queue's present time + ceil((k + 1) / w). When the scale runs out all wait at its end, in order.
  */
 export function priorityOf(virtualTime: number, k: number, weight: number): number {

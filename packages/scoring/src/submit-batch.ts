@@ -98,7 +98,7 @@ export async function planBatch(
 /**
  * Makes the planned batch exist in the store. Does nothing when it is there already ("exists"). Else pass 2: builds
  * each chunk again and compares its hash *before* its put, so that nothing wrong can ever stand under a name, and
- * puts batch.json last (protocol V1). Kills, reruns and a second submitter are harmless. Returns the stored batch.json,
+ * puts batch.json last. Kills, reruns and a second submitter are harmless. Returns the stored batch.json,
  * which is another submitter's when that one was first (name, tags and order may differ, the identity does not).
  * Throws E_INPUT_CHANGED when the input is not the one that was planned, E_NAME_TAKEN on a name with another identity.
  */

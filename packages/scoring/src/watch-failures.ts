@@ -1,6 +1,6 @@
 import { createFailureBudget, type FailureBudget, type ResultRow } from "@assay/core";
 
-/** The failure budgets of one batch on this worker, one per engine (DESIGN 4). */
+/** The failure budgets of one batch on this worker, one per engine. */
 export interface FailureWatch {
   /** Takes a scored row into account. Returns why its engine has to be fenced for this batch, or null. */
   note(origin: string, row: Pick<ResultRow, "status" | "row_index" | "error_message">): string | null;

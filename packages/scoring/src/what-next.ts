@@ -16,7 +16,7 @@ export interface Tries {
 /** What follows an answer: nothing, or the same row once more, and on whose account. */
 export type Next = "done" | "again" | "handed-back" | "busy" | "lost" | "elsewhere" | "aborted";
 
-/** The one retry policy of a row (05 section 2.4). Pure. */
+/** The one retry policy of a row. Pure. */
 export function whatNext(asked: Asked, { own, handedBack }: Tries): Next {
   const again = own < ownAttempts ? "again" : "done";
   if (asked.ok) {

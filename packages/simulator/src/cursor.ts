@@ -124,7 +124,7 @@ const { blankLine, final, jud, gement, colon, colonNewline, colonBold, bold, spa
 const plainTail: readonly number[] = [blankLine, final, jud, gement, colon, verdictSlot(spacedForm), imEnd];
 const oneWordTail: readonly number[] = [verdictSlot(plainForm), imEnd];
 
-/** The forms that real judges were seen to slip into (research 08 section 1), in equal shares. */
+/** The forms that real judges were seen to slip into, in equal shares. */
 const oddTails: readonly { readonly tail: readonly number[]; readonly loops?: boolean }[] = [
   // **Final Judgement:** Yes
   { tail: [blankLine, bold, final, jud, gement, colonBold, verdictSlot(spacedForm), imEnd] },

@@ -22,7 +22,7 @@ export function checkPrefix(prefix: string): void {
   if (!isFine(prefix) || whole.some((part) => part === "" || isUnfit(part))) refuse(prefix, "a prefix");
 }
 
-/** The only places where anything is ever deleted (DESIGN 2). */
+/** The only places where anything is ever deleted. */
 export function checkRemovable(key: string): void {
   checkKey(key);
   if (/^_tmp\/./.test(key) || /^[^/]+\/partial\/./.test(key)) return;

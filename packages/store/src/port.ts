@@ -1,7 +1,7 @@
 import type { RangeReader } from "@assay/core";
 
 /**
- * The object store (DESIGN 2): put-if-absent, get and list. No overwrite exists, and removal only where nothing
+ * The object store: put-if-absent, get and list. No overwrite exists, and removal only where nothing
  * precious can be. Keys are relative to the store's root, "/" between parts, no "..", no empty part, no leading "/".
  *
  * Every method: rejects with AssayError E_STORE_UNAVAILABLE (does not answer within its own time limits after its own

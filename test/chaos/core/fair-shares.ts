@@ -7,7 +7,7 @@ import type { VirtualProcess } from "./virtual-world.ts";
  * The law of fair shares: while jobs of two batches wait, the takes of each, divided by its weight, keep level.
  *
  * What may be compared is a *line*: the jobs of one add, for as long as nothing but takes changes it. Virtual time
- * (03 section 5) puts job k of a line of weight w at V + ceil((k + 1) / w), V being the time when it came, and takes
+ * puts job k of a line of weight w at V + ceil((k + 1) / w), V being the time when it came, and takes
  * go up the scale: w of each line for each unit of time. Count takes from the moment when the newer of two lines came, and
  * let the last one taken stand at p. The newer line has given all before p and some at p: its takes / weight lie in
  * [p - 1 - V, p - V]. The elder had given some part of the unit V by then: [p - 1 - V, p - V + 1]. So the elder is

@@ -135,7 +135,7 @@ async function checkBatch(
 /**
  * No row of a run kills engines, yet two deaths under it are all that a killer would show: an engine of the plan that
  * ended while it had the row, or one that ended after the worker that had sent the row was killed, before that worker,
- * started again, began the chunk and could have seen it live (protocol Q16); others reach it by other addresses.
+ * started again, began the chunk and could have seen it live; others reach it by other addresses.
  */
 function looksPoisonous(facts: RunFacts, name: string, { batch, chunk }: Place): boolean {
   const own = facts.asks.filter(({ row }) => row === name);
