@@ -157,6 +157,16 @@ describe("score", () => {
     expect(stderr).toMatch(/^E_INPUT_MISSING/);
     expect(stderr).not.toMatch(/goes on/);
   }, 60_000);
+
+  test("--detach without a place for its output says which variable names another", async () => {
+    const folder = await tempFolder();
+    const file = join(folder, "a file");
+    await writeFile(file, "");
+    const env = { XDG_STATE_HOME: file };
+    const args = ["score", join(folder, "rows.jsonl"), "--root", join(folder, "root"), "--engine", "sim", "--detach"];
+    const { stderr } = await expectExit(2, args, { env });
+    expect(stderr).toMatch(/^E_USAGE.*got +ENOTDIR\n +next +XDG_STATE_HOME/s);
+  }, 60_000);
 });
 
 test("submit, stopped in the middle of staging: exit 75, no batch yet, and the same command carries on", async () => {

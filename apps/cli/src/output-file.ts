@@ -2,6 +2,7 @@ import { closeSync, openSync } from "node:fs";
 import { devNull } from "node:os";
 import { join } from "node:path";
 import { isatty } from "node:tty";
+import { AssayError } from "@assay/core";
 import { makeFolders } from "@assay/store/local";
 import { note, sayInto } from "./say.ts";
 import { stateFolder } from "./user-folders.ts";
@@ -15,9 +16,16 @@ export function outputFile(verb: string): string {
   return join(stateFolder(), `${verb}-${time}Z-${process.pid}.log`);
 }
 
-/** The folder of output files. */
+/** The folder of output files. Throws E_USAGE where there is no place for it. */
 export async function makeOutputFolder(): Promise<void> {
-  await makeFolders(stateFolder(), 0o700);
+  await makeFolders(stateFolder(), 0o700).catch((cause: unknown) => {
+    throw new AssayError("E_USAGE", "the folder of output files cannot be made", {
+      where: stateFolder(),
+      got: String((cause as NodeJS.ErrnoException).code),
+      next: "XDG_STATE_HOME names another",
+      cause,
+    });
+  });
 }
 
 /** Opens it for writing at its end; its folder is there. */

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { accessSync, closeSync, constants, openSync } from "node:fs";
-import { chmod, mkdir, rm, stat, unlink, writeFile } from "node:fs/promises";
+import { access, chmod, mkdir, rm, stat, unlink, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AssayError } from "@assay/core";
@@ -60,8 +60,7 @@ const connection = {
  */
 export async function findRedis(options: FindRedisOptions): Promise<FoundRedis> {
   if (options.url !== undefined && options.url !== "") return given(options.url);
-  await mkdir(options.socketDir, { recursive: true, mode: 0o700 });
-  await chmod(options.socketDir, 0o700);
+  await makeSocketFolder(options.socketDir);
   const socket = join(options.socketDir, `assay-${options.rootId}.sock`);
   if (Buffer.byteLength(socket) > longestSocket) {
     throw new AssayError("E_REDIS_MISSING", "the path of the private Redis socket is too long", {
@@ -94,6 +93,21 @@ export async function findRedis(options: FindRedisOptions): Promise<FoundRedis> 
         if (left === 0) await shutDown(socket);
       }).finally(() => hangUp(user)),
   };
+}
+
+async function makeSocketFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await chmod(folder, 0o700);
+    await access(folder, constants.W_OK);
+  } catch (cause) {
+    throw new AssayError("E_REDIS_MISSING", "the socket of a private Redis has no place on this machine", {
+      where: folder,
+      got: String((cause as NodeJS.ErrnoException).code),
+      next: "set XDG_RUNTIME_DIR to a folder of yours that can be written to, or give --redis URL",
+      cause,
+    });
+  }
 }
 
 async function given(url: string): Promise<FoundRedis> {

@@ -11,7 +11,7 @@ const packages = ["redis-tools", "libjemalloc2", "liblzf1", "libatomic1"] as con
 
 /**
  * Debian's or Ubuntu's redis-server, unpacked into a cache folder without root: apt-get download and dpkg -x, about a
- * second and 1.3 MB. null where there is no apt-get, no package or no network. Safe for several processes at once: the
+ * second and 1.3 MB. null where there is no apt-get, no package, no network or no place for it. Safe for several processes at once: the
  * folder appears under its name only when it is whole.
  */
 export async function unpackRedis(options: {
@@ -26,9 +26,10 @@ export async function unpackRedis(options: {
     options.onNotice(
       "no redis-server on PATH: unpacking the system's package into the cache folder (once, without root)",
     );
-    await mkdir(options.cacheDir, { recursive: true });
-    const work = await mkdtemp(join(options.cacheDir, "unpack-"));
+    let work: string | null = null;
     try {
+      await mkdir(options.cacheDir, { recursive: true });
+      work = await mkdtemp(join(options.cacheDir, "unpack-"));
       if (!(await unpackInto(work, env))) return null;
       await rename(join(work, "root"), home).catch(async (error: NodeJS.ErrnoException) => {
         // another process was first; an unfinished folder cannot stand there
@@ -37,7 +38,7 @@ export async function unpackRedis(options: {
     } catch {
       return null;
     } finally {
-      await rm(work, { recursive: true, force: true });
+      if (work !== null) await rm(work, { recursive: true, force: true });
     }
   }
   return {

@@ -120,6 +120,20 @@ describe("the private Redis", () => {
     await expect(findRedis(options)).rejects.toMatchObject({ code: "E_REDIS_MISSING", expected: "at most 107 bytes" });
   });
 
+  test("a host with no place for a socket or for the unpacked package has no Redis, which is no crash", async () => {
+    const file = join(await temporary(), "a file");
+    await writeFile(file, "");
+    const below = join(file, "folder");
+    await expect(findRedis({ ...server(), socketDir: below })).rejects.toMatchObject({
+      code: "E_REDIS_MISSING",
+      where: below,
+      got: "ENOTDIR",
+    });
+    await expect(findRedis({ ...server(), path: await temporary(), cacheDir: below })).rejects.toMatchObject({
+      code: "E_REDIS_MISSING",
+    });
+  });
+
   test("without any server to be had the error names what to install", async () => {
     const options = { ...server(), path: await temporary(), cacheDir: await temporary() };
     await expect(findRedis(options)).rejects.toMatchObject({
