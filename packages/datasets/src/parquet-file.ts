@@ -6,6 +6,9 @@ import { shardSchema } from "./shard-schema.ts";
 /** Rows of a Parquet group: scores alone are small; texts are held in memory until their group is full. */
 const groupRows = { scores: 10_000, text: 1_000 } as const;
 
+/** Characters of a group's longer texts, whichever comes first: whole reasonings, kept by `--keep-reasoning all`, are as long as prompts. */
+const groupChars = 64 * 1024 * 1024;
+
 /** A Parquet file of result rows that grows by row groups. */
 export interface ParquetFile {
   /** Bytes handed to the sink so far. */
@@ -24,6 +27,7 @@ export function openParquetFile(options: Pick<ExportOptions, "text" | "columns">
   const most = options.text ? groupRows.text : groupRows.scores;
   let rows = 0;
   let group: ExportRow[] = [];
+  let chars = 0;
 
   return {
     get bytes() {
@@ -34,7 +38,8 @@ export function openParquetFile(options: Pick<ExportOptions, "text" | "columns">
     },
     async add(row) {
       group.push(row);
-      if (group.length >= most) await flush();
+      chars += charsOf(row);
+      if (group.length >= most || chars >= groupChars) await flush();
     },
     async close() {
       await flush();
@@ -58,6 +63,14 @@ export function openParquetFile(options: Pick<ExportOptions, "text" | "columns">
     const { length } = group;
     rows += length;
     group = [];
+    chars = 0;
     await parquet.writeGroup([...scores, ...texts], length);
   }
+}
+
+function charsOf({ row, prompt, response }: ExportRow): number {
+  return [prompt, response, row.reasoning, row.carried, ...Object.values(row.columns)].reduce<number>(
+    (sum, cell) => sum + (typeof cell === "string" ? cell.length : 0),
+    0,
+  );
 }

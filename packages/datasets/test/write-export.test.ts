@@ -93,6 +93,18 @@ test.each([
   );
 });
 
+test("rows with long texts leave in groups of fewer rows, whichever column the text is in", async () => {
+  const long = "x".repeat(16 * 1024 * 1024);
+  const rows = Array.from({ length: 9 }, (_, i) =>
+    i < 4
+      ? { row: okRow(i, { reasoning: long }), prompt: null, response: null }
+      : { row: okRow(i), prompt: null, response: long },
+  );
+  const { bytes } = await exported({ format: "parquet", text: true, columns: userColumns }, rows);
+  const footer = parquetMetadata(Uint8Array.from(bytes).buffer);
+  expect(footer.row_groups.map((group) => Number(group.num_rows))).toEqual([4, 4, 1]);
+});
+
 test("a JSONL export is one object a row: null kept, carried as JSON, the user's columns flat", async () => {
   const rows: ExportRow[] = [
     { row: okRow(0, { carried: '{"n":1,"s":"é"}' }), prompt: "Q\n\u2028", response: "" },
