@@ -25,7 +25,7 @@ export interface ScoredRecord {
 export interface ScoredResponse {
   readonly index: number;
   readonly columns: ScoredRow["columns"];
-  /** mean of the rewards over the principles asked; null when one of them has none */
+  /** mean of the rewards over the principles asked; null when one of them has none, or its row is not there */
   readonly score: number | null;
   readonly principles: number;
 }
@@ -84,16 +84,18 @@ function recordOf(rows: readonly ScoredRow[]): ScoredRecord {
     if (own === undefined) responses.set(index, [row]);
     else own.push(row);
   }
-  return { id: rows[0]?.id ?? "", responses: [...responses].map(([index, own]) => responseOf(index, own)) };
+  // all responses of a record are asked the same principles: who has fewer lost a row, as to `export --missing drop`
+  const asked = [...responses.values()].reduce((most, { length }) => Math.max(most, length), 0);
+  return { id: rows[0]?.id ?? "", responses: [...responses].map(([index, own]) => responseOf(index, own, asked)) };
 }
 
-function responseOf(index: number, rows: readonly ScoredRow[]): ScoredResponse {
+function responseOf(index: number, rows: readonly ScoredRow[], asked: number): ScoredResponse {
   const rewards = rows.flatMap(({ reward }) => (reward === null ? [] : [reward])).sort((a, b) => a - b);
   const sum = rewards.reduce((all, reward) => all + reward, 0);
   return {
     index,
     columns: rows[0]?.columns ?? {},
-    score: rewards.length < rows.length || rows.length === 0 ? null : sum / rows.length,
+    score: rewards.length < asked ? null : sum / asked,
     principles: rows.length,
   };
 }

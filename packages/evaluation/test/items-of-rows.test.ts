@@ -32,6 +32,18 @@ describe("rows of a batch come together as the benchmark's items, in whatever or
     );
   });
 
+  test("a response of which one principle's row is not there has no score, whatever the others gave", () => {
+    const asked = (response: number, principle: number, reward: number): ScoredRow => ({
+      ...row(1, response, reward, { in_source: "mmlu-pro-law", in_label: "A>B", in_side: "AB"[response] ?? null }),
+      row_index: 2 * response + principle,
+      principle_index: principle,
+      principle: `p${principle}`,
+    });
+    const rows = [asked(0, 0, 3), asked(0, 1, -9), asked(1, 0, 2), asked(1, 1, 2)];
+    expect(judgeBenchItems(rows).items[0]?.decisions).toEqual(["B>A"]);
+    expect(judgeBenchItems(rows.filter(({ row_index }) => row_index !== 1)).items[0]?.decisions).toEqual([null]);
+  });
+
   test("RM-Bench: records of a JSON array that is one line stay apart, ids that repeat included", () => {
     const record = fc.array(score, { minLength: 6, maxLength: 6 });
     fc.assert(
