@@ -116,6 +116,24 @@ onTmpfs(
   60_000,
 );
 
+onTmpfs(
+  "a data set that found no room for its first byte says so, and the same command again does not wait for it",
+  async () => {
+    const input = join(folder, "rows.jsonl");
+    const batches = join(folder, "batches");
+    const set = join(root, "set");
+    await writeQuestions(input, 1);
+    await expectExit(0, ["score", input, "--root", batches, "--engine", "sim", "--principle", "correctness"]);
+    const fill = `mkdir -p "${set}/data"; head -c 100000 /dev/zero >"${root}/fill" || true`;
+    const running = onSmallDisk("64k", fill, ["export", "latest", set, "--root", batches, "--as", "dataset"]);
+    expect(await running.ended).toBe(6);
+    expect(running.said()).toContain("E_STORE_UNAVAILABLE");
+    expect(running.said()).toContain("ENOSPC");
+    await expectExit(0, ["export", "latest", join(folder, "kept/set"), "--root", batches, "--as", "dataset"]);
+  },
+  120_000,
+);
+
 /** Runs the command with `root` on a disk of its own, `first` before it; what lies there in the end is copied to "kept". */
 function onSmallDisk(
   size: string,

@@ -1,8 +1,9 @@
 import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { AssayError } from "@assay/core";
 import { makeFolders } from "@assay/store/local";
+import { writeError } from "./write-once.ts";
 
 /** Stands in a folder as long as an export into it is not whole; loaders of data sets look at no such name. */
 const markerName = ".assay-unfinished";
@@ -26,10 +27,23 @@ export async function claimFolder(folder: string): Promise<{ release(): Promise<
     refuseRunning(folder, owner);
     for (const file of files) await rm(file, { force: true });
   }
-  await writeFile(marker, ownName()).catch((cause: unknown) => {
-    throw new AssayError("E_DENIED", "nothing may be written into this folder", { where: folder, cause });
-  });
+  await mark(marker, owner === null);
   return { release: () => rm(marker, { force: true }) };
+}
+
+/** Of two that find no marker one makes it. A marker that holds no name, as on a full disk, would lock the folder. */
+async function mark(marker: string, isFirst: boolean): Promise<void> {
+  try {
+    await writeFile(marker, ownName(), { flag: isFirst ? "wx" : "w" });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST")
+      throw new AssayError("E_USAGE", "another export is writing into this folder", {
+        where: dirname(marker),
+        next: "choose another folder, or wait for it",
+      });
+    await rm(marker, { force: true }).catch(() => {});
+    throw writeError(error, marker);
+  }
 }
 
 /** Files of these names in a folder, and what stood beside them while they were written. */

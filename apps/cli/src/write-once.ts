@@ -71,7 +71,8 @@ function refuseWritten(where: string): AssayError {
   });
 }
 
-function writeError(cause: unknown, where: string): AssayError {
+/** What the system says of a write, with the file's name. */
+export function writeError(cause: unknown, where: string): AssayError {
   const got = (cause as NodeJS.ErrnoException).code ?? String(cause);
   if (got === "ENOENT") return new AssayError("E_USAGE", "the folder for this file does not exist", { where, cause });
   if (got === "EISDIR") return new AssayError("E_USAGE", "this is a folder", { where, expected: "a file", cause });
