@@ -41,6 +41,14 @@ export async function checkReading(
   const ways = reading.ways.filter((way) => isRight(way) && (verdict.insist !== true || way === verdict.read));
   const [way] = ways;
   if (way === undefined) {
+    if (reading.truncated) {
+      return fail(
+        "reading the verdict",
+        reading.words,
+        `an answer that ends within the profile's max_tokens, ${profile.max_tokens}, and the engine's context`,
+        `a larger budget, such as --set max_tokens=${2 * profile.max_tokens}; vLLM shrinks it to --max-model-len`,
+      );
+    }
     const scaled = reading.ways.some((one) => !isRight(one));
     return fail(
       "reading the verdict",

@@ -37,6 +37,8 @@ export interface ReadingFound {
   readonly reasoningParser: boolean;
   /** the ids of a row's prompt come back with its answer, so that its turns can be counted */
   readonly promptTold: boolean;
+  /** the answer reached the profile's token budget before its verdict: that says nothing about the engine */
+  readonly truncated: boolean;
 }
 
 /**
@@ -62,7 +64,8 @@ export async function probeReading(
   const exact = hasVerdictIds(profile) && !wantsTop ? await readExactly(golden, server) : null;
   if (exact !== null && (exact.ways.length > 0 || profile.verdict.insist === true)) return exact;
   const top = await readTop(golden, server, client);
-  return { ...top, words: [...(exact === null ? [] : [exact.words]), top.words].join("; ") };
+  const words = [...(exact === null ? [] : [exact.words]), top.words].join("; ");
+  return { ...top, words, truncated: top.truncated || exact?.truncated === true };
 }
 
 interface Golden {
@@ -116,7 +119,7 @@ async function readTop(golden: Golden, server: ServerForm, client: EngineClient)
   const top = await probeTop(client, golden.request(pair.better, "top", server), mayBeBare);
   if ("why" in top) {
     const mend = mayBeBare ? "" : "; OpenAI's own fields cannot say this sampling (--set top_k=-1)";
-    const none = { better: null, worse: null, reasoningParser: false, promptTold: false };
+    const none = { better: null, worse: null, reasoningParser: false, promptTold: false, truncated: false };
     return { ways: [], server, words: `top: ${top.why}${mend}`, ...none };
   }
   const found: ServerForm = { ...server, topLogprobs: top.length, fields: top.fields };
@@ -134,8 +137,9 @@ async function readTop(golden: Golden, server: ServerForm, client: EngineClient)
   };
 }
 
-function toldBy(asked: Asked): Pick<ReadingFound, "reasoningParser" | "promptTold"> {
+function toldBy(asked: Asked): Pick<ReadingFound, "reasoningParser" | "promptTold" | "truncated"> {
   return {
+    truncated: asked.ok && !asked.found.found && asked.found.status === "truncated",
     reasoningParser: asked.ok && asked.completion.reasoning !== null,
     promptTold: asked.ok && asked.completion.promptTokenIds !== null,
   };

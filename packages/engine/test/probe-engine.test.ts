@@ -48,6 +48,15 @@ async function probeThrough(
   return probeEngine(changed, genrm, "simulator", null, new AbortController().signal);
 }
 
+test("an answer that reaches the token budget is laid to the budget, not to the engine", async () => {
+  const small = { ...genrm, max_tokens: 20 };
+  expect(await failedCheck(await engines(), small)).toMatchObject({
+    name: "reading the verdict",
+    expected: expect.stringContaining("max_tokens, 20"),
+    next: expect.stringContaining("--set max_tokens=40"),
+  });
+});
+
 test("a healthy engine passes every check and is known by what was found", async () => {
   const opened = await engines();
   expect(await opened.models()).toEqual([{ origin: opened.pool.origins[0], models: ["simulator"], simulated: true }]);
