@@ -21,7 +21,8 @@ export async function openStore(root: string | undefined): Promise<ObjectStore> 
 /** A store for any directory or s3:// address; the SDK is loaded only for the latter. */
 export async function openUri(uri: string): Promise<ObjectStore> {
   if (!/^s3:\/\//i.test(uri)) {
-    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(uri)) {
+    // s3:/bucket is a slip, which would fill this disk; ./s3:/bucket is a folder
+    if (/^(s3:|[a-z][a-z0-9+.-]*:\/\/)/i.test(uri)) {
       throw new AssayError("E_USAGE", "not a place Assay can write to", {
         expected: "a directory or s3://bucket/prefix",
         got: uri,

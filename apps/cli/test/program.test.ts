@@ -51,6 +51,7 @@ describe("what is typed wrongly is exit 2 and says what was meant", () => {
     ["a simulated engine larger than this machine", ["sim", "--max-model-len", "9007199254740991"], "at most"],
     ["an address of another machine", ["sim", "--host", "203.0.113.1"], "EADDRNOTAVAIL"],
     ["a root that is no place", ["ls", "--root", "ftp://x/y"], "s3://bucket/prefix"],
+    ["a bucket with a slip of the finger", ["ls", "--root", "s3:/bucket/runs"], "s3://bucket/prefix"],
   ])("%s", async (_, words, text) => {
     const refused = await refusal(...words);
     expect(refused.exit).toBe(exitCode.usage);
