@@ -31,15 +31,17 @@ export function openHeldLeases(): HeldLeases {
       const key = keyOf(first);
       let leased = first;
       let refused: (() => void) | null = null;
-      const letGo = (): void => void running.delete(key);
-      running.set(key, {
-        renew(next) {
+      const own = {
+        renew(next: LeasedJob): void {
           // what has lapsed is ended for the adapter's sake: nothing of the new lease hears of it
           void leased.done();
           leased = next;
           if (refused !== null) next.onRefused(refused);
         },
-      });
+      };
+      // once the lease is given up the chunk may come again, and run here anew, before its end is told for good
+      const letGo = (): void => void (running.get(key) === own && running.delete(key));
+      running.set(key, own);
       return {
         job: first.job,
         onRefused(listener) {

@@ -1,5 +1,7 @@
+import type { LeasedJob } from "@assay/queue";
 import { memoryStore } from "@assay/testkit";
 import { beforeEach, describe, expect, test } from "@jest/globals";
+import { openHeldLeases } from "../src/held-leases.ts";
 import { records, submit } from "./build-batch.ts";
 import { turn, turns, until } from "./immediate-clock.ts";
 import { type Ask, scriptedPool } from "./scripted-pool.ts";
@@ -61,4 +63,19 @@ describe("a worker asks no row twice", () => {
     });
     expect(asked).toBe(48);
   });
+});
+
+test("a chunk that ended and runs here again is not forgotten by what was left of its first run", async () => {
+  const job = { batch: "b-0000000000000000", chunk: 0 };
+  const lease = (): LeasedJob => ({ job, onRefused: () => {}, done: async () => {}, handBack: async () => {} });
+  const leases = openHeldLeases();
+  const first = leases.hold(lease());
+  // given back: the same worker's next take has it before Redis has answered
+  const back = first.handBack();
+  const second = leases.hold(lease());
+  await back;
+  first.letGo();
+  expect(leases.adopt(lease())).toBe(true);
+  second.letGo();
+  expect(leases.adopt(lease())).toBe(false);
 });
