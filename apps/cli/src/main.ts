@@ -1,5 +1,5 @@
 import { isAssayError, renderError, toAssayError } from "@assay/core";
-import { mayLoseOutput } from "./on-signals.ts";
+import { lastWordsMs, mayLoseOutput, wasToldToStop } from "./on-signals.ts";
 import { program } from "./program.ts";
 import { write } from "./say.ts";
 
@@ -29,3 +29,5 @@ try {
   }
   process.exitCode = known.exit;
 }
+// a call on a store that says nothing keeps the process alive for minutes, and nobody hears its answer any more
+if (wasToldToStop()) setTimeout(() => process.exit(), lastWordsMs).unref();

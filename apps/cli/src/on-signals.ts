@@ -12,7 +12,7 @@ export interface Signals {
 }
 
 /** After an abort so much time to give chunks back and to close Redis; then the process ends whatever hangs. */
-const lastWordsMs = 5_000;
+export const lastWordsMs = 5_000;
 const temporaryFailure = 75;
 const stopSignals = ["SIGINT", "SIGTERM", "SIGUSR1"] as const;
 /** `timeout`, npm and schedulers send a signal to a process and to its group: that is one wish, told twice. */
@@ -35,6 +35,7 @@ export function onSignals(stopping: string, onHangUp: () => void = () => {}): Si
   let drainedAt = 0;
   const begin = (): void => {
     drainedAt = Date.now();
+    isToldToStop = true;
     note(stopping);
     drain.abort();
   };
@@ -71,6 +72,12 @@ export function onSignals(stopping: string, onHangUp: () => void = () => {}): Si
 }
 
 let outputIsOptional = false;
+let isToldToStop = false;
+
+/** A signal has told this process to stop. */
+export function wasToldToStop(): boolean {
+  return isToldToStop;
+}
 
 /** While long work runs, a lost terminal or pipe costs words, not work. */
 export function mayLoseOutput(): boolean {

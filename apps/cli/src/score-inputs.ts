@@ -1,6 +1,7 @@
 import { type BatchFile, type ChunkCost, forecast, toAssayError } from "@assay/core";
 import { type BatchSummary, readLedger, type WorkerEvent } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
+import { afterDrain } from "./after-drain.ts";
 import { chooseModel, splitModel } from "./choose-profile.ts";
 import { tellDetacher } from "./detach.ts";
 import { drainSignals } from "./drain-signals.ts";
@@ -86,7 +87,7 @@ export async function scoreStaged(
       await queue.close().catch((error: unknown) => note(toAssayError(error).message));
     }
   }
-  const after = await readState(store, file.batch, file);
+  const after = await afterDrain(signals.drain, file.batch, readState(store, file.batch, file));
   if (after.state !== "complete") {
     tell({ batch: file.batch, state: after.state, rows: file.counts.rows, done: after.doneRows });
     throw whyNotDone(after, flags.root);

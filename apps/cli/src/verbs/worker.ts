@@ -1,6 +1,7 @@
 import { AssayError, isAssayError } from "@assay/core";
 import { findBatch, isIdle, openRoot, type WorkerEvent } from "@assay/scoring";
 import type { Logger } from "pino";
+import { afterDrain } from "../after-drain.ts";
 import { drainSignals } from "../drain-signals.ts";
 import type { DrainFlags, EngineFlags, JsonFlag, RedisFlags, RootFlags } from "../flags.ts";
 import { noteEvent } from "../note-event.ts";
@@ -57,7 +58,8 @@ export async function worker(flags: WorkerFlags): Promise<void> {
       },
     ).finally(watching.stop);
     // a scheduler starts a worker again that was stopped in the middle, and lets one rest that had nothing to do
-    if (end === "drained" && !(await isIdle(store, model, only).catch(() => false))) throw workIsLeft(store.uri);
+    const nothingLeft = (): Promise<boolean> => afterDrain(signals.drain, store.uri, isIdle(store, model, only));
+    if (end === "drained" && !(await nothingLeft().catch(() => false))) throw workIsLeft(store.uri);
     note(end === "idle" ? "no work is left" : "drained; no work is left");
   } finally {
     for (const each of opened.reverse()) await each.close().catch(() => {});
