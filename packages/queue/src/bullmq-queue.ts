@@ -224,8 +224,9 @@ export function bullmqQueue(options: BullmqOptions): JobQueue {
   }
 
   async function takeNext(signals: readonly AbortSignal[]): Promise<LeasedJob | null> {
-    const end = Date.now() + takeMs;
-    const isOver = (): boolean => Date.now() >= end || signals.some((signal) => signal.aborted);
+    // not the time of day: set back by an hour it would take for an hour, and its caller would not look around
+    const end = performance.now() + takeMs;
+    const isOver = (): boolean => performance.now() >= end || signals.some((signal) => signal.aborted);
     while (!isOver()) {
       const fetch = leftOver ?? startFetch();
       leftOver = null;

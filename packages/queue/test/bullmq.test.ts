@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import type { Redis } from "ioredis";
 import { assertRedis, type BullmqOptions, bullmqQueue } from "../src/bullmq.ts";
 import type { JobQueue, LeasedJob } from "../src/port.ts";
@@ -44,6 +45,21 @@ describe("BullMQ queue", () => {
     await dying.close();
     expect((await takeOne(living)).job.chunk).toBe(7);
     await living.close();
+  });
+
+  test("a take ends after its few seconds also when the clock is set back meanwhile", async () => {
+    const queue = open(randomName());
+    const { now } = Date;
+    let backMs = 0;
+    const clock = jest.spyOn(Date, "now").mockImplementation(() => now() - backMs);
+    try {
+      const taking = queue.take(never);
+      backMs = 3_600_000;
+      expect(await Promise.race([taking, sleep(15_000, "still taking")])).toBeNull();
+    } finally {
+      clock.mockRestore();
+      await queue.close();
+    }
   });
 
   test("a job that is in no list is healed by remove and add", async () => {
