@@ -82,7 +82,7 @@ test.each([
   ["engines that want to change their way", 64, dear],
   ["engines that die under leases that lapsed", 48, dying],
 ] as readonly [string, number, Engines][])(
-  "law, %s: from whichever call on the store says nothing, a drain ends at its deadline, and no row that was done is asked again",
+  "law: from whichever call on the store says nothing, a drain ends at its deadline, and no row that was done is asked again: %s",
   async (_name, rows, engines) => {
     let calls = 1;
     while (!(await drainedFrom(calls, rows, engines))) calls += 1;
