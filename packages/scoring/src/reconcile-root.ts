@@ -9,7 +9,7 @@ import type { Worker } from "./worker-ports.ts";
 
 /**
  * Brings queue and store together for all batches that a worker may serve: takes in what this host's disk kept, adds the
- * jobs that are missing, finalizes what is done, stages retries that a killed command left. False where the store or
+ * jobs that are missing, begins to finalize what is done, stages retries that a killed command left. False where the store or
  * Redis goes away in the middle, which is told as an event, and after a second; repeating is safe. Rejects with what
  * makes any work useless (E_DENIED).
  */
@@ -50,7 +50,8 @@ async function reconcile(worker: Worker, served: ServedBatches, batch: string): 
       await indexDone(store, batch);
       return served.forget(batch);
     }
-    if ((await reconcileBatch(store, queue, file)) === 0) await served.finalize(file);
+    // beside the intake, which may have rows of other batches to take
+    if ((await reconcileBatch(store, queue, file)) === 0) void served.finalize(file);
   } catch (error) {
     const known = toAssayError(error);
     if (known.class === "infrastructure" || known.code === "E_DENIED") throw error;

@@ -5,7 +5,7 @@ import type { ChunkOutcome, ChunkPorts } from "./chunk-ports.ts";
 import type { HeldLeases } from "./held-leases.ts";
 import { scoreChunk } from "./score-chunk.ts";
 import type { ServedBatches } from "./serve-batches.ts";
-import { untilAborted, waitForStore } from "./wait-for-store.ts";
+import { waitForStore } from "./wait-for-store.ts";
 import type { Worker } from "./worker-ports.ts";
 
 /** What the chunks of a worker share. */
@@ -85,7 +85,7 @@ async function score(
     options.onEvent({ type: "chunk", batch, chunk, outcome, ms: ports.clock.now() - startedAt });
     if (outcome.kind === "failed-as-a-whole") await served.pause(batch, outcome.reason);
     await leased.done();
-    if (hasShard.has(outcome.kind)) await untilAborted(served.noteDone(context, chunk), giveBack);
+    if (hasShard.has(outcome.kind)) await served.noteDone(context, chunk);
   } catch (error) {
     await endOfChunk(worker, served, leased, toAssayError(error), run.stopped);
   } finally {

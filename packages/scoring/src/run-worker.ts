@@ -1,4 +1,5 @@
 import { type AssayError, toAssayError } from "@assay/core";
+import type { LeasedJob } from "@assay/queue";
 import { openHeldLeases } from "./held-leases.ts";
 import { isIdle } from "./is-idle.ts";
 import { reconcileRoot } from "./reconcile-root.ts";
@@ -58,7 +59,9 @@ function startWorker(given: WorkerPorts, options: WorkerOptions) {
   let reconnected = true;
   let reconciling: Promise<void> | null = null;
   let withoutEngine: Away | null = null;
+  let finalized = new AbortController();
 
+  served.onFinalized(() => finalized.abort());
   const stopNudges = queue.onNudge((batch) => void served.lookAgain(batch));
   const stopReconnects = queue.onReconnect(() => {
     reconnected = true;
@@ -77,6 +80,7 @@ function startWorker(given: WorkerPorts, options: WorkerOptions) {
         fail(toAssayError(error));
       }
       await Promise.all(underWay);
+      await served.finalizing();
       if (failure !== null) throw failure;
       return intake.aborted ? "drained" : "idle";
     },
@@ -104,13 +108,20 @@ function startWorker(given: WorkerPorts, options: WorkerOptions) {
       if (intake.aborted) return;
       // beside the intake, which goes on however many batches are open and however far they are
       keep(reconcileWhenDue());
-      const leased = await queue.take(intake);
+      const leased = await take();
       const chunk = leased === null ? null : await runChunk(worker, served, held, leased);
       told.changed();
       if (chunk !== null) keep(chunk.ended);
       // jobs that are for others never end, so an empty queue is not waited for
       else if (!intake.aborted && served.running().length === 0 && (await nothingLeft())) return;
     }
+  }
+
+  /** The end of a batch may be the end of all work: nobody waits for jobs then. */
+  async function take(): Promise<LeasedJob | null> {
+    const leased = await queue.take(AbortSignal.any([intake, finalized.signal]));
+    if (finalized.signal.aborted) finalized = new AbortController();
+    return leased;
   }
 
   /** Until it has ended the worker has not. */

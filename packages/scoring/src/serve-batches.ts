@@ -3,7 +3,7 @@ import { type BatchContext, openBatch, probeOnce } from "./batch-context.ts";
 import { appendControl, readControl } from "./control-log.ts";
 import { finalizeBatch } from "./finalize-batch.ts";
 import { reweighBatch } from "./reconcile-batch.ts";
-import { waitForStore } from "./wait-for-store.ts";
+import { untilAborted, waitForStore } from "./wait-for-store.ts";
 import type { Away } from "./watch-store.ts";
 import type { Worker } from "./worker-ports.ts";
 
@@ -35,10 +35,17 @@ export interface ServedBatches {
   pause(batch: string, reason: string): Promise<void>;
   /** Reads a batch's control log anew and stops its chunks here when it may not run. Never rejects. */
   lookAgain(batch: string): Promise<void>;
-  /** A chunk has its shard: who sees the last one finalizes at once. */
+  /** A chunk has its shard: who sees the last one finalizes at once. Never rejects. */
   noteDone(context: BatchContext, chunk: number): Promise<void>;
-  /** Writes the end of a batch whose shards are all there. Rejects as the store does. */
+  /**
+   * Writes the end of a batch whose shards are all there. It reads them all, for 5M rows minutes: nothing but the end of
+   * the chunk or of the worker waits for it. One batch at a time. Never rejects, and stops when chunks go back.
+   */
   finalize(file: BatchFile): Promise<void>;
+  /** those that are under way */
+  finalizing(): Promise<unknown>;
+  /** called after each, whatever it came to */
+  onFinalized(listener: () => void): void;
   /** A batch that has ended: chunks of it that still run here have their shard from somebody else. */
   forget(batch: string): void;
   /** Batches that others ended: a worker that runs for months keeps nothing of them. */
@@ -55,6 +62,9 @@ export function serveBatches({ ports, options, giveBack, fail }: Worker): Served
   /** that the waiting jobs of a batch are known to have: a chunk may read a new one before any look does */
   const weights = new Map<string, number>();
   const running = new Set<{ readonly batch: string; readonly controller: AbortController }>();
+  const finalizing = new Map<string, Promise<void>>();
+  let lastFinalized: Promise<void> = Promise.resolve();
+  let onFinalized = (): void => {};
   let unprobed: Away | null = null;
 
   async function openNew(batch: string): Promise<BatchContext> {
@@ -103,11 +113,41 @@ export function serveBatches({ ports, options, giveBack, fail }: Worker): Served
     for (const chunk of running) if (chunk.batch === batch) chunk.controller.abort();
   }
 
-  async function finalize(file: BatchFile): Promise<void> {
+  function finalize(file: BatchFile): Promise<void> {
+    const { batch } = file;
+    const underWay = finalizing.get(batch);
+    if (underWay !== undefined) return underWay;
+    const work = lastFinalized
+      .then(() => untilAborted(writeEnd(file), giveBack))
+      .catch((error: unknown) => finalizeFailed(batch, toAssayError(error)))
+      .finally(() => {
+        finalizing.delete(batch);
+        onFinalized();
+      });
+    finalizing.set(batch, work);
+    lastFinalized = work;
+    return work;
+  }
+
+  /** The next reconcile tries again. */
+  function finalizeFailed(batch: string, error: AssayError): void {
+    if (giveBack.aborted) return;
+    if (error.code === "E_DENIED") fail(error);
+    else if (error.class === "infrastructure") options.onEvent({ type: "away", what: "store", error });
+    else leaveAlone(batch, error);
+  }
+
+  async function writeEnd(file: BatchFile): Promise<void> {
     const author = { id: clock.random(), at: new Date(clock.now()).toISOString(), by: options.name };
     if ((await finalizeBatch(ports, file, author)) !== "finished") return;
     forget(file.batch);
     options.onEvent({ type: "finished", batch: file.batch });
+  }
+
+  function leaveAlone(batch: string, error: AssayError): void {
+    options.onEvent({ type: "refused", batch, error });
+    leftAlone.set(batch, { until: clock.now() + leaveAloneMs, error });
+    if (options.only === batch) fail(error);
   }
 
   function forget(batch: string): void {
@@ -134,11 +174,7 @@ export function serveBatches({ ports, options, giveBack, fail }: Worker): Served
     },
     running: () => [...new Set([...running].map(({ batch }) => batch))],
 
-    leaveAlone(batch, error) {
-      options.onEvent({ type: "refused", batch, error });
-      leftAlone.set(batch, { until: clock.now() + leaveAloneMs, error });
-      if (options.only === batch) fail(error);
-    },
+    leaveAlone,
     isLeftAlone: (batch) => (leftAlone.get(batch)?.until ?? 0) > clock.now(),
     leftAlone: () => leftAlone,
 
@@ -159,10 +195,13 @@ export function serveBatches({ ports, options, giveBack, fail }: Worker): Served
       const { batch, chunks } = context.file;
       const chunksDone = done.get(batch) ?? new Set<number>();
       done.set(batch, chunksDone.add(chunk));
-      // what goes wrong here is met, and told, by the next reconcile
-      if (chunksDone.size === chunks.length) await finalize(context.file).catch(() => {});
+      if (chunksDone.size === chunks.length) await finalize(context.file);
     },
     finalize,
+    finalizing: () => Promise.all(finalizing.values()),
+    onFinalized(listener) {
+      onFinalized = listener;
+    },
     forget,
     forgetAllBut(kept) {
       for (const map of [contexts, done, leftAlone, weights])
