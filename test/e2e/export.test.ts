@@ -103,6 +103,18 @@ async function deadProcess(): Promise<number | undefined> {
   return child.pid;
 }
 
+test("what is unfinished is exported as far as it is there, and ends in exit 75: no command that follows takes it for whole", async () => {
+  const own = join(folder, "unfinished");
+  const input = join(folder, "rollouts.jsonl");
+  await expectExit(0, ["submit", input, "--root", own, "--model", "simulator", "--principle", "correctness"]);
+  const path = join(folder, "unfinished.jsonl");
+  const { stderr } = await expectExit(75, ["export", "latest", path, "--root", own]);
+  expect(stderr).toMatch(
+    new RegExp(`E_NOT_FINISHED .*\\n +where +rollouts-[0-9a-f]{16} \\(0 of ${groups * responses} rows\\)`),
+  );
+  expect(await readFile(path, "utf8")).toBe("");
+}, 60_000);
+
 test("pairs are best against worst of one conversation, and what gave none is said", async () => {
   const path = join(folder, "pairs.jsonl");
   const { stderr } = await expectExit(0, [

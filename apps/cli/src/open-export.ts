@@ -6,7 +6,7 @@ import { onSignals } from "./on-signals.ts";
 import { decodeLimitMs } from "./open-worker.ts";
 import { showProgress } from "./progress.ts";
 import { type BatchState, readState } from "./read-state.ts";
-import { count, counted, note } from "./say.ts";
+import { count, counted } from "./say.ts";
 import { familyOf } from "./show-retries.ts";
 
 /** A batch that is being exported: its rows over the whole family, as often as they are asked for. */
@@ -15,6 +15,8 @@ export interface OpenedExport {
   readonly state: BatchState;
   /** names of the batch and of its retries */
   readonly members: readonly string[];
+  /** those of which rows are still to come, in words */
+  readonly unfinished: readonly string[];
   /**
    * Every row once, in row order, by chunk: its ok result over the batch and its retries, else the newest. Each walk
    * shows its progress under `what`, and throws E_ABORTED when a person stops it.
@@ -25,16 +27,14 @@ export interface OpenedExport {
   close(): Promise<void>;
 }
 
-/** Finds the batch and says what of it is not there yet. `path` is where the export goes, for messages. */
+/** Finds the batch and its retries. `path` is where the export goes, for messages. */
 export async function openExport(store: ObjectStore, text: string, path: string): Promise<OpenedExport> {
   const state = await readState(store, await findBatch(store, text));
   const { file, missing, doneRows } = state;
-  if (missing.length > 0)
-    note(`${file.batch} is not complete: ${count(doneRows)} of ${counted(file.counts.rows, "row")} are there`);
-  else if (state.state !== "complete") note(`${file.batch} has every row; its summary is still to be written`);
   const family = await familyOf(store, file);
-  for (const { name, complete } of family.retries)
-    if (!complete) note(`${name} is not complete; what is there is taken`);
+  const head =
+    missing.length === 0 ? [] : [`${file.batch} (${count(doneRows)} of ${counted(file.counts.rows, "row")})`];
+  const retries = family.retries.filter(({ complete }) => !complete).map(({ name }) => name);
   const signals = onSignals("stopping; no half file is left");
   const decoder = openDecoder({ timeLimitMs: decodeLimitMs });
 
@@ -42,6 +42,7 @@ export async function openExport(store: ObjectStore, text: string, path: string)
     file,
     state,
     members: [file.batch, ...family.retries.map(({ name }) => name)],
+    unfinished: [...head, ...retries],
     async *rows(what) {
       let seen = 0;
       const progress = showProgress(() => `${what}  ${count(seen)}/${count(doneRows)} rows`);

@@ -22,7 +22,8 @@ const exportShapes = ["rows", "dataset", "pairs", "groups"] as const;
 
 /**
  * A batch's results for whoever goes on with them: all rows in one file, a Hugging Face data set folder, preference
- * pairs, or the table of groups. Of what is unfinished what is there, said on stderr.
+ * pairs, or the table of groups. Of what is unfinished what is there, and E_NOT_FINISHED at the end: a command that
+ * follows must not take half a batch for a whole one.
  */
 export async function exportBatch(text: string, path: string, flags: ExportFlags): Promise<void> {
   const shape = oneOf("--as", exportShapes, flags.as);
@@ -44,6 +45,11 @@ export async function exportBatch(text: string, path: string, flags: ExportFlags
   } finally {
     await source.close();
   }
+  if (source.unfinished.length > 0)
+    throw new AssayError("E_NOT_FINISHED", "what was exported is unfinished: only the rows that are there", {
+      where: source.unfinished.join(", "),
+      next: "the same command with another name, once it is complete",
+    });
 }
 
 async function exportOneFile(
