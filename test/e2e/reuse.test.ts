@@ -23,7 +23,7 @@ test("--reuse keeps what an earlier batch scored, and submit says where that is"
   inputs.push(await file("c.jsonl", 20));
   const model = ["--model", "simulator"];
   const told = await expectExit(0, ["submit", ...inputs, ...flags, ...model]);
-  expect(told.stderr).toContain(`2 of 3 inputs are scored in ${first.batch}`);
+  expect(told.stderr).toContain(`${first.batch} has scored 2 of 3 inputs`);
   expect(told.stderr).toContain(`--reuse ${first.batch}`);
 
   const planned = await expectExit(0, [

@@ -109,6 +109,6 @@ export function leftOutNames({ leftOut }: WalkTally): string {
 export async function noteScoredInputs(store: ObjectStore, file: BatchFile): Promise<void> {
   const found = await findScoredInputs(store, file);
   if (found === null) return;
-  note(`${count(found.inputs)} of ${counted(file.inputs.length, "input")} are scored in ${found.batch}`);
+  note(`${found.batch} has scored ${count(found.inputs)} of ${counted(file.inputs.length, "input")}`);
   note(`  --reuse ${found.batch} keeps them: only the other rows are asked, in a batch of another name`);
 }

@@ -47,8 +47,12 @@ export async function watchBatch(
         note(`  ${commandLine(["resume", batch], options.root)}`);
       }
       const over = options.timeoutMs !== null && Date.now() - startedAt >= options.timeoutMs;
-      if (over || options.signal.aborted)
-        throw over ? timeIsOver(seen, options.timeoutMs ?? 0) : whyNotDone(seen, options.root);
+      if (over || options.signal.aborted) {
+        const why = over
+          ? `not complete within ${(options.timeoutMs ?? 0) / 1_000} s`
+          : "stopped waiting; workers go on with the batch";
+        throw notComplete(why, seen, options.root);
+      }
       const left = options.timeoutMs === null ? pollMs : startedAt + options.timeoutMs - Date.now();
       await systemClock.sleep(Math.max(1, Math.min(pollMs, left)), options.signal);
       seen = await readAgain(store, seen);
@@ -68,11 +72,11 @@ async function readAgain(store: ObjectStore, before: BatchState): Promise<BatchS
   }
 }
 
-function timeIsOver(seen: BatchState, timeoutMs: number): AssayError {
-  return new AssayError("E_NOT_FINISHED", `not complete within ${timeoutMs / 1_000} s`, {
+function notComplete(why: string, seen: BatchState, root: string | undefined): AssayError {
+  return new AssayError("E_NOT_FINISHED", why, {
     where: seen.file.batch,
     expected: counted(seen.file.counts.rows, "row"),
     got: `${count(seen.doneRows)} done, ${seen.state}`,
-    next: `wait again, or see assay status ${seen.file.batch}`,
+    next: commandLine(["status", seen.file.batch], root),
   });
 }

@@ -23,7 +23,7 @@ const maxGroupCells = 50_000_000;
 
 /**
  * A Parquet file, its rows as records in order, nested columns as lists and objects; line is the row from 1. INT64
- * within 2^53 and decimals that a number holds are numbers, else text; dates and times are ISO text; NaN, which is how
+ * within 2^53 and decimals that a number holds are numbers, else text; dates and timestamps are ISO text, a time of day or a duration its number; NaN, which is how
  * pandas writes what is missing, is null. Columns of bytes that are no text come as null. `leaveOut` names columns that are not read at all. Memory:
  * one row group, decoded. Throws E_INPUT_UNREADABLE, also for a row group beyond 1 GiB or 50 million cells, and for
  * columns whose names the library would mistake for each other.
