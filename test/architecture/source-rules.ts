@@ -26,6 +26,8 @@ const ownFiles = new Set([
   "apps/cli/src/open-inputs.ts",
   // what a stopped export left of a data set folder, named by its marker
   "apps/cli/src/claim-folder.ts",
+  // an export, written beside its name until it is whole
+  "apps/cli/src/write-once.ts",
 ]);
 
 /** Who may remove objects, below partial/ of chunks whose shard exists: the store itself refuses every other key. */
