@@ -11,7 +11,7 @@ if [ -z "${ASSAY_SET_UP_LOCKED:-}" ] && command -v flock >/dev/null; then
 fi
 if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   echo "assay: first run in this clone: npm ci" >&2
-  npm ci --no-audit --no-fund >&2
+  npm ci --no-audit --no-fund --no-update-notifier --loglevel=error >&2
   touch node_modules/.package-lock.json
 fi
 built=node_modules/.assay-built
