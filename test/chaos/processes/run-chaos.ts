@@ -224,7 +224,10 @@ async function keepStore(stored: ReadonlyMap<string, { readonly bytes: Uint8Arra
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, bytes);
   }
-  await writeFile(join(folder, "asks.json"), JSON.stringify({ asks: rig.asks, lives: rig.crew.lives, engineEnds }));
+  await writeFile(
+    join(folder, "asks.json"),
+    JSON.stringify({ asks: rig.asks, lives: rig.crew.lives, engineEnds, log: rig.store.log() }),
+  );
 }
 
 /** The batches and their retries. */
