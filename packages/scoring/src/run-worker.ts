@@ -60,6 +60,8 @@ function startWorker(given: WorkerPorts, options: WorkerOptions) {
   let reconciling: Promise<void> | null = null;
   let withoutEngine: Away | null = null;
   let finalized = new AbortController();
+  // made anew only where a batch has ended: a signal that lives for months keeps a trace of each that is made of it
+  let intakeOrEnd = AbortSignal.any([intake, finalized.signal]);
 
   served.onFinalized(() => finalized.abort());
   const stopNudges = queue.onNudge((batch) => void served.lookAgain(batch));
@@ -119,8 +121,11 @@ function startWorker(given: WorkerPorts, options: WorkerOptions) {
 
   /** The end of a batch may be the end of all work: nobody waits for jobs then. */
   async function take(): Promise<LeasedJob | null> {
-    const leased = await queue.take(AbortSignal.any([intake, finalized.signal]));
-    if (finalized.signal.aborted) finalized = new AbortController();
+    const leased = await queue.take(intakeOrEnd);
+    if (finalized.signal.aborted) {
+      finalized = new AbortController();
+      intakeOrEnd = AbortSignal.any([intake, finalized.signal]);
+    }
     return leased;
   }
 
