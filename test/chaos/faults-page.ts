@@ -49,7 +49,7 @@ function runsText(runs: readonly ChaosRun[]): string[] {
     `| rows doubled | ${sum(({ doubled }) => doubled)} |`,
     `| rewards invented | ${sum(({ invented }) => invented)} |`,
     `| rows without a reward, told by their status | ${sum(({ withoutReward }) => withoutReward)} |`,
-    `| of them quarantined, since engines of the plan ended as if under them, twice | ${sum(({ quarantined }) => quarantined)} |`,
+    `| of them quarantined, since engines seemed to die under them, twice | ${sum(({ quarantined }) => quarantined)} |`,
     `| rows asked again although a checkpoint held them | ${sum((run) => run.checkpointedAskedAgain)} |`,
     `| largest waste of one kill | ${worst.largestWaste ?? 0} rows, bound ${worst.boundThere ?? 0} |`,
     ...failed.map(

@@ -2,8 +2,9 @@ import { gzipSync } from "node:zlib";
 import { type ResultRow, type ShardMetadata, type Status, shardKey, shardMetadataKeys } from "@assay/core";
 import { encodeShard } from "@assay/datasets";
 import { expect, test } from "@jest/globals";
-import { checkRun, type RunFacts } from "./check-run.ts";
+import { checkRun } from "./check-run.ts";
 import type { Ask } from "./engine-gate.ts";
+import type { RunFacts } from "./run-facts.ts";
 
 /** A run of one batch of two rows that was asked by one worker; each test plants one breach of a promise. */
 
@@ -65,17 +66,6 @@ test.each<[string, Partial<RunFacts>, RegExp]>([
   ["another reward", stored(row(0), row(1, "ok", 2)), /reward 2, an undisturbed engine gives 1/],
   ["a row that kills no engine, quarantined", stored(row(0), row(1, "quarantined")), /kills no engine/],
   [
-    "quarantined although of two engines that ended only one had it",
-    {
-      ...stored(row(0), row(1, "quarantined")),
-      engineEnds: [
-        { engine, atMs: 1_500, untilMs: 1_600 },
-        { engine, atMs: 3_000, untilMs: 3_100 },
-      ],
-    },
-    /kills no engine/,
-  ],
-  [
     "a kill that made everybody ask anew",
     {
       asks: Array.from({ length: 400 }, (_, n) => [ask(n, 1, 2), ask(n, 20, 30, "w1.0")]).flat(),
@@ -87,41 +77,64 @@ test.each<[string, Partial<RunFacts>, RegExp]>([
   expect((await checkRun({ ...kept, ...breach })).broken.join("\n")).toMatch(sentence);
 });
 
-test("a row under which two engines of the plan ended is counted and no breach", async () => {
-  const found = await checkRun({
-    ...kept,
-    ...stored(row(0), row(1, "quarantined")),
-    asks: [ask(1, 1_000, 2_000), ask(1, 2_900, 3_050)],
-    engineEnds: [
-      { engine, atMs: 1_500, untilMs: 1_600 },
-      { engine, atMs: 3_000, untilMs: 3_100 },
-    ],
-  });
-  expect(found).toMatchObject({ quarantined: 1, broken: [] });
+/** Two attempts that were alone with row 1 and have no end, each of another worker; a third one judged. */
+const put = (at: number, by: string, name: string) => ({
+  action: "PutObject" as const,
+  key: `${batch}/${name}`,
+  status: 200,
+  by,
+  at,
+});
+const mark = (at: number, by: string, name: string) => put(at, by, `partial/000000/${name}`);
+const [first, second, third] = ["a", "b", "c"].map((digit) => digit.repeat(16));
+const condemned: RunFacts = {
+  ...kept,
+  ...stored(row(0), row(1, "quarantined")),
+  log: [
+    ...[mark(900, "w0.0", `${first}.start`), mark(950, "w0.0", `${first}.alone-1-01234567`)],
+    ...[mark(10_900, "w1.0", `${second}.start`), mark(10_950, "w1.0", `${second}.alone-1`)],
+    ...[mark(20_000, "w2.0", `${third}.start`), put(21_000, "w2.0", "rewards/000000.parquet")],
+  ],
+  asks: [ask(1, 1_000, 2_000), ask(1, 11_000, 12_000, "w1.0")],
+  lives: [life("w0.0", 2_000, "SIGKILL"), life("w1.0", 12_000, "SIGKILL")],
+};
+const end = (atMs: number) => ({ engine, atMs, untilMs: atMs + 100 });
+const living = { lives: [life("w0.0", null, null), life("w1.0", null, null)] };
+const back = mark(4_000, "w0.1", `${"d".repeat(16)}.start`);
+
+test.each<[string, Partial<RunFacts>]>([
+  ["two engines of the plan ended under it", { ...living, engineEnds: [end(1_500), end(11_500)] }],
+  ["its two workers were killed, and had not begun the chunk again", {}],
+  ["nor has one who was back when another judged already", { log: [...condemned.log, { ...back, at: 20_500 }] }],
+  [
+    "the engine of a killed worker ended before that worker was back",
+    { log: [...condemned.log, back], engineEnds: [end(3_000)] },
+  ],
+  ["a worker was killed after it had named it", { asks: condemned.asks.slice(1) }],
+  ["the store took no end of two attempts", { ...living, storeFaults: [{ atMs: 2_000, untilMs: 14_000 }] }],
+])("an innocent row that had to be quarantined is counted: %s", async (_name, facts) => {
+  expect(await checkRun({ ...condemned, ...facts })).toMatchObject({ quarantined: 1, broken: [] });
 });
 
-test("so is one that two killed workers had, whose engines ended before anybody could see them live; one that was seen to is a breach", async () => {
-  const started = (at: number, attempt: string, by = "w0.2") => ({
-    action: "PutObject" as const,
-    key: `${batch}/partial/000000/${attempt}.start`,
-    status: 200,
-    by,
-    at,
-  });
-  const killed = {
-    ...kept,
-    ...stored(row(0), row(1, "quarantined")),
-    asks: [ask(1, 1_000, 1_999, "w0.0"), ask(1, 11_000, 12_000, "w0.1")],
-    lives: [life("w0.0", 2_000, "SIGKILL"), life("w0.1", 12_000, "SIGKILL")],
-    engineEnds: [
-      { engine, atMs: 5_000, untilMs: 5_100 },
-      { engine, atMs: 15_000, untilMs: 15_100 },
-    ],
-  };
-  const late = [started(900, "a"), started(10_900, "b"), started(4_000, "other", "w1.0"), started(20_000, "c")];
-  expect(await checkRun({ ...killed, log: late })).toMatchObject({ quarantined: 1, broken: [] });
-  const seen = [...late, started(4_000, "d")];
-  expect((await checkRun({ ...killed, log: seen })).broken.join("\n")).toMatch(/kills no engine/);
+const checkpoint = `${first}-000000.jsonl.gz`;
+test.each<[string, Partial<RunFacts>]>([
+  ["its workers live, as its engines do", living],
+  ["of two engines that ended only one had it", { ...living, engineEnds: [end(1_500), end(15_000)] }],
+  ["a killed worker was back, and its engine had not ended", { log: [...condemned.log, back] }],
+  ["an attempt has an end", { log: [...condemned.log, mark(2_500, "w0.0", `${first}.end`)] }],
+  [
+    "an attempt has its result",
+    {
+      objects: new Map([
+        ...condemned.objects,
+        [`${batch}/partial/000000/${checkpoint}`, { bytes: gzipSync(`{}\n${JSON.stringify(row(1))}\n`) }],
+      ]),
+      log: [...condemned.log, mark(1_990, "w0.0", checkpoint)],
+    },
+  ],
+  ["it was not alone", { log: condemned.log.map((entry) => ({ ...entry, key: entry.key.replace("alone", "among") })) }],
+])("an innocent row that is quarantined is a breach where %s", async (_name, facts) => {
+  expect((await checkRun({ ...condemned, ...facts })).broken.join("\n")).toMatch(/kills no engine/);
 });
 
 test.each<[Status, number]>([

@@ -1,36 +1,11 @@
-import { gunzipSync } from "node:zlib";
-import { chunkPartialPrefix, isEngineSide, readPartialKey, type Status } from "@assay/core";
+import { isEngineSide, readPartialKey } from "@assay/core";
 import { decodeShard } from "@assay/datasets";
 import type { S3LogEntry } from "@assay/testkit";
 import type { Ask } from "./engine-gate.ts";
+import { looksPoisonous } from "./looks-poisonous.ts";
+import { readCheckpoint } from "./read-checkpoint.ts";
+import type { BatchFacts, RunFacts } from "./run-facts.ts";
 import { inFlight } from "./start-rig.ts";
-import type { Rewards } from "./undisturbed.ts";
-import type { Life } from "./worker-crew.ts";
-
-/** A batch of the run, or a retry of one. */
-export interface BatchFacts {
-  /** its rows as the gates call them, by `row_index` */
-  readonly names: ReadonlyMap<number, string>;
-  /** false for one that was cancelled: of it what was committed counts */
-  readonly isWhole: boolean;
-}
-
-/** What a run promised to keep: the input, and who died when. */
-export interface RunFacts {
-  readonly batches: ReadonlyMap<string, BatchFacts>;
-  /** objects of the root by key below it */
-  readonly objects: ReadonlyMap<string, { readonly bytes: Uint8Array }>;
-  /** the store's log, keys below the root */
-  readonly log: readonly S3LogEntry[];
-  readonly asks: readonly Ask[];
-  readonly lives: readonly Life[];
-  /** when the store was unwell: a checkpoint that it did not take cannot be counted on */
-  readonly storeFaults: readonly { readonly atMs: number; readonly untilMs: number }[];
-  /** when engines of these URLs died or hung by the plan */
-  readonly engineEnds: readonly { readonly engine: string; readonly atMs: number; readonly untilMs: number }[];
-  /** what the same inputs give on an engine that nothing happens to */
-  readonly expected: Rewards;
-}
 
 export interface Findings {
   /** of what has to be whole, and those that cancelled batches kept */
@@ -40,7 +15,7 @@ export interface Findings {
   /** rewards of rows that are not ok, or other ones than an undisturbed engine gives */
   invented: number;
   withoutReward: number;
-  /** rows that ended as poison since engines of the plan ended as if under them, twice: nobody can tell them apart */
+  /** rows that ended as poison since engines seemed to die under them twice: nobody could tell them from one that kills */
   quarantined: number;
   /** requests for a row beyond its first, whatever the reason */
   askedAgain: number;
@@ -113,8 +88,7 @@ async function checkBatch(
       places.set(name ?? "", { batch, chunk: Number(chunk) });
       if (row.status !== "ok") found.withoutReward += 1;
       if (row.status === "quarantined") {
-        const place = { batch, chunk: Number(chunk) };
-        if (looksPoisonous(facts, name ?? "", place)) found.quarantined += 1;
+        if (looksPoisonous(facts, name ?? "", { batch, chunk: Number(chunk), row: at })) found.quarantined += 1;
         else found.broken.push(`${key} row ${at} was quarantined, and kills no engine`);
       }
       const wanted = expected?.get(at);
@@ -130,42 +104,6 @@ async function checkBatch(
   found.rows += isWhole ? names.size : seen.size;
   found.lost += isWhole ? [...names.keys()].filter((at) => !seen.has(at)).length : 0;
   found.doubled += [...seen.values()].filter((count) => count > 1).length;
-}
-
-/**
- * No row of a run kills engines, yet two deaths under it are all that a killer would show: an engine of the plan that
- * ended while it had the row, or one that ended after the worker that had sent the row was killed, before that worker,
- * started again, began the chunk and could have seen it live; others reach it by other addresses.
- */
-function looksPoisonous(facts: RunFacts, name: string, { batch, chunk }: Place): boolean {
-  const own = facts.asks.filter(({ row }) => row === name);
-  const met = (ask: Ask, fromMs: number, untilMs: number): boolean =>
-    ask.at <= untilMs && (ask.endedAt ?? Number.POSITIVE_INFINITY) >= fromMs;
-  const under = facts.engineEnds.filter(({ engine, atMs, untilMs }) =>
-    own.some((ask) => ask.engine === engine && met(ask, atMs, untilMs)),
-  );
-  const begun = facts.log.filter(
-    ({ action, key }) =>
-      action === "PutObject" && key.startsWith(chunkPartialPrefix(batch, chunk)) && key.endsWith(".start"),
-  );
-  const unseen = facts.lives.filter(({ name: life, end, endedAt }) => {
-    if (end !== "SIGKILL" || endedAt === null) return false;
-    const again = begun.filter(({ by, at }) => at > endedAt && slotOf(by) === slotOf(life));
-    const next = Math.min(...again.map(({ at }) => at));
-    return own.some(
-      (ask) =>
-        ask.by === life &&
-        // the gate saw the connection close a moment before the crew saw the process end
-        met(ask, endedAt - settleMs, endedAt) &&
-        facts.engineEnds.some(({ engine, atMs }) => engine === ask.engine && endedAt < atMs && atMs < next),
-    );
-  });
-  return under.length + unseen.length >= 2;
-}
-
-/** "w0.12" is the thirteenth process of the worker w0. */
-function slotOf(life: string | null): string | undefined {
-  return life?.split(".")[0];
 }
 
 /** Two ways of reading may differ in the last bits. */
@@ -191,8 +129,7 @@ function checkCheckpoints(facts: RunFacts, places: ReadonlyMap<string, Place>, f
     const names = facts.batches.get(batch)?.names;
     const at = putAt.get(key);
     if (file?.kind !== "rows" || names === undefined || at === undefined) continue;
-    for (const line of gunzipSync(bytes).toString().trimEnd().split("\n").slice(1)) {
-      const { row_index, status } = JSON.parse(line) as { row_index: number; status: Status };
+    for (const { row_index, status } of readCheckpoint(bytes)) {
       if (isEngineSide(status)) continue;
       const name = names.get(row_index) ?? "";
       savedAt.set(name, Math.min(at, savedAt.get(name) ?? Number.POSITIVE_INFINITY));

@@ -1,8 +1,8 @@
 import { retryKey, retryName, shardPrefix } from "@assay/core";
 import { decodeShard } from "@assay/datasets";
 import type { S3LogEntry } from "@assay/testkit";
-import type { BatchFacts } from "./check-run.ts";
 import type { Ask } from "./engine-gate.ts";
+import type { BatchFacts } from "./run-facts.ts";
 
 export interface RunBatch {
   readonly name: string;

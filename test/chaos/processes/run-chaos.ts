@@ -257,7 +257,7 @@ function report(found: Findings | null): void {
     console.log(`faults ${injected}, processes killed ${found.kills}, rows ${found.rows}`);
     console.log(`rows lost ${found.lost}, rows doubled ${found.doubled}, rewards invented ${found.invented}`);
     console.log(`rows without a reward, told by their status: ${found.withoutReward}`);
-    console.log(`quarantined, since engines of the plan ended as if under them, twice: ${found.quarantined}`);
+    console.log(`quarantined, since engines seemed to die under them, twice: ${found.quarantined}`);
     console.log(`largest waste of one kill: ${found.largestWaste} rows, bound ${found.boundThere}`);
     console.log(
       `asked again for any reason ${found.askedAgain}, although a checkpoint held them ${found.checkpointedAskedAgain}`,
