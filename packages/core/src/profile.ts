@@ -163,24 +163,37 @@ export function hasVerdictIds(profile: Profile): boolean {
   return profile.verdict.forms.every(({ yes_id, no_id }) => yes_id !== null && no_id !== null);
 }
 
-/** All verdict ids, in the order in which they are asked for: form by form, Yes before No. Forms must be resolved. */
+/**
+ * All verdict ids, each once, in the order in which they are asked for: form by form, Yes before No. Forms must be
+ * resolved.
+ */
 export function verdictIds(profile: Profile): number[] {
-  return profile.verdict.forms.flatMap(({ yes, no, yes_id, no_id }) => {
+  const ids = profile.verdict.forms.flatMap(({ yes, no, yes_id, no_id }) => {
     if (yes_id === null || no_id === null)
       throw new TypeError(`verdictIds: the ids of "${yes}" and "${no}" are not resolved`);
     return [yes_id, no_id];
   });
+  // a server tells an id once, however often it is asked for
+  return [...new Set(ids)];
 }
 
 /**
  * A profile for any tokenizer made concrete for one: `ids` says which words are single tokens there. A form of which
- * either word is no single token drops out. Forms with ids of their own stay as they are. Not stored, not hashed.
+ * either word is no single token drops out, and so does one that is the same two tokens as a form before it: some
+ * tokenizers put a space in front of every text, so that "Yes" and " Yes" are one. Forms with ids of their own stay as
+ * they are. Not stored, not hashed.
  */
 export function resolveForms(profile: Profile, ids: ReadonlyMap<string, number>): Profile {
+  const seen = new Set<string>();
   const forms = profile.verdict.forms.flatMap((form): VerdictForm[] => {
     const yes_id = form.yes_id ?? ids.get(form.yes) ?? null;
     const no_id = form.no_id ?? ids.get(form.no) ?? null;
-    return yes_id === null || no_id === null ? [] : [{ ...form, yes_id, no_id }];
+    if (yes_id === null || no_id === null) return [];
+    const isFound = form.yes_id === null || form.no_id === null;
+    const pair = `${yes_id} ${no_id}`;
+    if (isFound && seen.has(pair)) return [];
+    seen.add(pair);
+    return [{ ...form, yes_id, no_id }];
   });
   return { ...profile, verdict: { ...profile.verdict, forms } };
 }

@@ -92,17 +92,17 @@ function nothing(status: VerdictRead["status"], why: string, form: string | null
   return { status, why, logprobYes: null, logprobNo: null, mass: null, floored: false, form };
 }
 
-/** One side over the forms: log of the summed probabilities; null when none of its tokens was told. */
+/** One side over the forms: log of the summed probabilities, each token once; null when none of its tokens was told. */
 function sum(
   forms: readonly VerdictForm[],
   known: ReadonlyMap<number | string, number>,
   side: "yes" | "no",
 ): number | null {
-  const values = forms.flatMap((form) => {
+  const tokens = forms.map((form) => {
     const id = side === "yes" ? form.yes_id : form.no_id;
-    const value = (id === null ? undefined : known.get(id)) ?? known.get(form[side]);
-    return value === undefined ? [] : [value];
+    return id !== null && known.has(id) ? id : form[side];
   });
+  const values = [...new Set(tokens)].flatMap((token) => known.get(token) ?? []);
   const most = Math.max(...values);
   if (values.length === 0) return null;
   if (values.length === 1 || !Number.isFinite(most)) return most;

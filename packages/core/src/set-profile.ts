@@ -51,6 +51,7 @@ export function checkProfile(raw: unknown, where: string): Profile {
     });
   }
   refuseHalves(parsed.data, where);
+  refuseBothSides(parsed.data, where);
   const { verdict, max_tokens } = parsed.data;
   if (verdict.position === "last-after-anchor" && verdict.anchor === null) {
     throw new AssayError("E_PROFILE", "a verdict behind an anchor needs the anchor", {
@@ -89,6 +90,19 @@ function refuseHalves(profile: Profile, where: string): void {
     where,
     expected: "well-formed text",
     got: `a lone surrogate in ${half.field}`,
+  });
+}
+
+/** A token that means Yes and No would give every row a reward of 0. */
+function refuseBothSides({ verdict }: Profile, where: string): void {
+  const ofNo = new Set<string | number | null>(verdict.forms.flatMap(({ no, no_id }) => [no, no_id]));
+  ofNo.delete(null);
+  const both = verdict.forms.find(({ yes, yes_id }) => ofNo.has(yes) || ofNo.has(yes_id));
+  if (both === undefined) return;
+  throw new AssayError("E_PROFILE", "a word of the verdict means Yes and No", {
+    where,
+    expected: "no word of one side on the other",
+    got: `"${both.yes}" ${both.yes_id ?? ""}`.trim(),
   });
 }
 

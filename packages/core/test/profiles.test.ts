@@ -68,6 +68,43 @@ describe("profiles", () => {
     expect(yesNo.verdict.forms).toHaveLength(6);
     expect(resolveForms(genrmPrinciple, new Map([[" Yes", 1]]))).toEqual(genrmPrinciple);
   });
+
+  test("words that are one token are one form: a tokenizer may put a space in front of every text", () => {
+    const resolved = resolveForms(
+      yesNo,
+      new Map([
+        ["Yes", 5592],
+        [" Yes", 5592],
+        ["No", 1770],
+        [" No", 1770],
+        ["yes", 5081],
+        [" yes", 5081],
+        ["no", 708],
+        [" no", 708],
+      ]),
+    );
+    expect(resolved.verdict.forms.map(({ yes }) => yes)).toEqual(["Yes", "yes"]);
+    expect(verdictIds(resolved)).toEqual([5592, 1770, 5081, 708]);
+  });
+
+  test("a word that two forms share is asked for once, and no token is Yes and No", () => {
+    const forms = [
+      { yes: "Yes", no: "No", yes_id: 1, no_id: 2 },
+      { yes: "Yes", no: "no", yes_id: 1, no_id: 3 },
+    ];
+    const shared = { ...yesNo, verdict: { ...yesNo.verdict, forms } };
+    expect(verdictIds(checkProfile(shared, "p.json"))).toEqual([1, 2, 3]);
+    for (const form of [
+      { yes: "Yes", no: "No", yes_id: 1, no_id: 1 },
+      { yes: "Yes", no: "Yes", yes_id: null, no_id: null },
+      { yes: "sí", no: "No", yes_id: 4, no_id: 1 },
+    ]) {
+      const both = { ...shared, verdict: { ...shared.verdict, forms: [...forms, form] } };
+      expect(() => checkProfile(both, "p.json")).toThrow(
+        expect.objectContaining({ code: "E_PROFILE", where: "p.json", expected: "no word of one side on the other" }),
+      );
+    }
+  });
 });
 
 describe("set-profile", () => {

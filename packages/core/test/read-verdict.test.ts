@@ -150,6 +150,18 @@ describe("read-verdict: all forms summed", () => {
     expect(read.mass).toBeCloseTo(0.8, 12);
   });
 
+  test("a token that two forms share is added once", () => {
+    const forms = [
+      { yes: "Yes", no: "No", yes_id: 1, no_id: 2 },
+      { yes: "Yes", no: "no", yes_id: 1, no_id: 3 },
+    ];
+    const shared = { ...profile, verdict: { ...profile.verdict, forms } };
+    const at = buildPosition([1, Math.log(0.4)], [2, Math.log(0.1)], [3, Math.log(0.1)]);
+    const read = readVerdict(at, null, shared, "ids");
+    expect(read.logprobYes).toBeCloseTo(Math.log(0.4), 12);
+    expect(read.logprobNo).toBeCloseTo(Math.log(0.2), 12);
+  });
+
   test("no probability is too small to be added", () => {
     const at = buildPosition([1, -0.001], [2, -800], [3, -7], [4, -800]);
     expect(readVerdict(at, null, profile, "ids").logprobNo).toBeCloseTo(-800 + Math.log(2), 9);
