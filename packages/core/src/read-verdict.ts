@@ -44,6 +44,9 @@ export function readVerdict(
     if (!known.has(id ?? text)) known.set(id ?? text, logprob);
   }
 
+  if ([at.sampled, ...at.told].some((token) => isAnothers(token, profile)))
+    return nothing("engine_error", "the engine tells the ids in another order than they were asked for in", readForm);
+
   const yes = sum(forms, known, "yes");
   const no = sum(forms, known, "no");
   if (yes === null && no === null) {
@@ -90,6 +93,24 @@ export function readVerdict(
 
 function nothing(status: VerdictRead["status"], why: string, form: string | null): VerdictRead {
   return { status, why, logprobYes: null, logprobNo: null, mass: null, floored: false, form };
+}
+
+/**
+ * Exact ids come without the ids, in the order asked: one whose text is another word of the verdict stands in another's
+ * place. Not by a space alone, which some tokenizers leave out of a single token's text.
+ */
+function isAnothers({ id, text }: PositionLogprobs["sampled"], { verdict }: Profile): boolean {
+  const own = id === null ? undefined : wordOf(id, verdict.forms);
+  const isWord = verdict.forms.some(({ yes, no }) => text === yes || text === no);
+  return own !== undefined && isWord && text.trim() !== own.trim();
+}
+
+function wordOf(id: number, forms: readonly VerdictForm[]): string | undefined {
+  for (const form of forms) {
+    if (form.yes_id === id) return form.yes;
+    if (form.no_id === id) return form.no;
+  }
+  return undefined;
 }
 
 /** One side over the forms: log of the summed probabilities, each token once; null when none of its tokens was told. */

@@ -84,6 +84,23 @@ describe("read-verdict: what is missing is never invented", () => {
     expect(readVerdict(buildPosition([13, -0.1]), usual, genrmPrinciple, by).status).toBe("engine_error");
   });
 
+  test("ids in another order than they were asked for in would be each other's values", () => {
+    const told = (id: number, text: string, logprob: number) => ({ id, text, logprob });
+    const sorted = (...texts: readonly [string, string]) => ({
+      sampled: told(13, ".", -0.01),
+      told: [told(13, ".", -0.01), told(7414, texts[0], -0.5), told(2308, texts[1], -2)],
+    });
+    expect(readVerdict(sorted(" No", " Yes"), usual, genrmPrinciple, "ids")).toMatchObject({
+      status: "engine_error",
+      logprobYes: null,
+      logprobNo: null,
+    });
+    expect(readVerdict(sorted(" Yes", " No"), usual, genrmPrinciple, "ids").status).toBe("ok");
+    // a tokenizer that leaves the space out of one token's text, and a server that prints ids
+    expect(readVerdict(sorted("Yes", "No"), usual, genrmPrinciple, "ids").status).toBe("ok");
+    expect(readVerdict(sorted("token_id:7414", "token_id:2308"), usual, genrmPrinciple, "ids").status).toBe("ok");
+  });
+
   test("-9999 is a sampling filter speaking, not a very sure verdict", () => {
     const at = buildPosition([7414, 0], [2308, -9999]);
     expect(readVerdict(at, usual, genrmPrinciple, "ids")).toMatchObject({
