@@ -80,7 +80,8 @@ function createCollector() {
       if (!Array.isArray(chunk?.choices)) throw new Error("not an event of a streamed completion");
       model ??= chunk.model;
       promptIds ??= chunk.prompt_token_ids;
-      usage ??= chunk.usage;
+      // some servers count with every event: the last one is whole
+      usage = chunk.usage ?? usage;
       const [choice] = chunk.choices;
       if (choice === undefined) return;
       finishReason ??= choice.finish_reason;

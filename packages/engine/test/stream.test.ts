@@ -107,6 +107,13 @@ describe("collect-stream", () => {
     await expect(whole(textOf(lacking))).rejects.toThrow("6 token ids were streamed for 7 tokens");
   });
 
+  test("a server that counts as it goes on: the last count is the answer's", async () => {
+    const counted = events.map((one, i) =>
+      "usage" in one ? one : { ...one, usage: { prompt_tokens: 3, total_tokens: 3 + i, completion_tokens: i } },
+    );
+    expect(await whole(textOf(counted))).toEqual(await whole(textOf(events)));
+  });
+
   test("thinking by its other name is thinking; token counts that nobody told are not made up", async () => {
     const thinking = [
       event({ reasoning_content: "W" }),
