@@ -36,8 +36,10 @@ export async function checkReading(
     "log-probabilities",
     raw === null ? "not told for one place twice" : `${raw.raw ? "raw" : "processed"}: ${raw.words}`,
   );
-  // a read at temperature 0 is right even where log-probabilities are scaled, one at the sampling's is not
-  const isRight = (way: ReadWay): boolean => way === "two-step" || raw?.raw !== false || sampling.temperature === 0;
+  // a read at temperature 0 is right even where log-probabilities are scaled, one at the sampling's is not; a penalty
+  // moves those of a greedy token, too, and the second of two steps has none
+  const isNeutral = sampling.temperature === 0 && sampling.repetition_penalty === 1;
+  const isRight = (way: ReadWay): boolean => way === "two-step" || raw?.raw !== false || isNeutral;
   const ways = reading.ways.filter((way) => isRight(way) && (verdict.insist !== true || way === verdict.read));
   const [way] = ways;
   if (way === undefined) {
@@ -55,7 +57,7 @@ export async function checkReading(
       `${reading.words}${scaled ? `; log-probabilities are scaled or filtered (${raw?.words})` : ""}`,
       verdict.insist === true ? `${verdict.read}, which is insisted on` : "log-probabilities of the verdict's words",
       scaled
-        ? "start vLLM with --logprobs-mode raw_logprobs, or --set temperature=0"
+        ? `start vLLM with --logprobs-mode raw_logprobs, or ${neutralSets(sampling)}`
         : verdict.insist === true
           ? "without --read the way that works here is chosen"
           : "vLLM 0.20 or later (return_token_ids and logprob_token_ids), or a server with top_logprobs",
@@ -83,6 +85,15 @@ export async function checkReading(
     pass("golden pair", words);
   }
   return { ways, server, logprobs: raw?.raw === false ? "processed" : "raw", reading };
+}
+
+/** The settings under which processed log-probabilities are the model's own. */
+function neutralSets({ temperature, repetition_penalty }: Profile["sampling"]): string {
+  const sets = [
+    ...(temperature === 0 ? [] : ["--set temperature=0"]),
+    ...(repetition_penalty === 1 ? [] : ["--set repetition_penalty=1"]),
+  ];
+  return sets.join(" ");
 }
 
 /** null where the ids of the words are not known. */

@@ -78,6 +78,16 @@ describe("lists of the likeliest tokens, where exact ids are not known", () => {
     expect((await examine(options, genrm)).failed).toMatchObject({ next: expect.stringContaining("raw_logprobs") });
     expect((await examine(options, set(genrm, { temperature: "0" }))).facts?.ways).toEqual(["top"]);
   });
+
+  test("processed log-probabilities are not the model's at temperature 0 under a penalty, but for a second request", async () => {
+    const greedy = set(genrm, { temperature: "0", repetition_penalty: "1.1" });
+    const { facts } = await examine({ logprobsMode: "processed" }, greedy);
+    expect(facts?.ways).toEqual(["two-step"]);
+    expect((await examine({ logprobsMode: "processed", knows: topOnly }, greedy)).failed).toMatchObject({
+      name: "reading the verdict",
+      next: "start vLLM with --logprobs-mode raw_logprobs, or --set repetition_penalty=1",
+    });
+  });
 });
 
 describe("a role that the server refuses", () => {
