@@ -29,9 +29,8 @@ export async function checkReading(
     prompt.ids === null || pair === null ? null : await probeRawLogprobs(client, model, prompt.ids, pair);
   const reading = await probeReading(client, model, profile, { ...vllmForm, rendered }, signal);
   const { server } = reading;
-  const raw = reading.ways.includes("top")
-    ? await probeRawTop(client, greedyRequest(model, profile, fixedRow, "top", server))
-    : exactRaw;
+  const exact = reading.ways.includes("top") ? null : exactRaw;
+  const raw = exact ?? (await probeRawTop(client, greedyRequest(model, profile, fixedRow, "top", server)));
   pass(
     "log-probabilities",
     raw === null ? "not told for one place twice" : `${raw.raw ? "raw" : "processed"}: ${raw.words}`,

@@ -1,4 +1,11 @@
-import { type ChatRequest, chatBody, completionFromChat, completionFromText, logprobsAt } from "@assay/core";
+import {
+  type ChatRequest,
+  chatBody,
+  completionFromChat,
+  completionFromText,
+  logprobsAt,
+  type PositionLogprobs,
+} from "@assay/core";
 import type { EngineClient } from "./engine-client.ts";
 
 const readLimitMs = 60_000;
@@ -55,6 +62,15 @@ export function probeRawLogprobs(
   });
 }
 
+/** Empty where the answer holds no list that can be read. */
+function listOf(body: unknown, isText: boolean): PositionLogprobs["told"] {
+  try {
+    return logprobsAt(isText ? completionFromText(body, 0) : completionFromChat(body, 0), 0)?.told ?? [];
+  } catch {
+    return [];
+  }
+}
+
 /** Of the two likeliest first tokens of a row's answer, by their text. */
 export function probeRawTop(client: EngineClient, request: ChatRequest): Promise<RawFound | null> {
   const isText = request.text !== null;
@@ -63,8 +79,7 @@ export function probeRawTop(client: EngineClient, request: ChatRequest): Promise
     const body = chatBody({ ...request, maxTokens: 1, topP: 1, minP: 0, temperature, topK });
     const answer = await client.ask(isText ? "/v1/completions" : "/v1/chat/completions", body, readLimitMs);
     if (answer.status !== 200) return null;
-    const told = logprobsAt(isText ? completionFromText(answer.body, 0) : completionFromChat(answer.body, 0), 0)?.told;
-    const listed = told?.toSorted((a, b) => b.logprob - a.logprob) ?? [];
+    const listed = listOf(answer.body, isText).toSorted((a, b) => b.logprob - a.logprob);
     pair ??= listed.slice(0, 2).map(({ text }) => text);
     const [first, second] = pair.map((text) => listed.find((one) => one.text === text)?.logprob);
     return first === undefined || second === undefined ? null : first - second;

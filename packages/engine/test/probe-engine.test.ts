@@ -33,8 +33,9 @@ async function probeThrough(
     body: object,
     ask: (path: string, body: object) => Promise<HttpAnswer>,
   ) => Promise<HttpAnswer>,
+  options: SimulatorOptions = {},
 ): Promise<EngineReport> {
-  const simulator = await startSimulator();
+  const simulator = await startSimulator(options);
   const agent = new Agent(engineAgentOptions());
   open.push({ close: () => simulator.close() }, { close: () => agent.destroy() });
   const client = createEngineClient({ url: simulator.url, agent, apiKey: null });
@@ -116,6 +117,31 @@ test("one that tells no log-probabilities at all is refused, with what a server 
 test("one that scales its log-probabilities is read in two steps, at temperature 0, and never in one", async () => {
   const { facts } = await (await engines({ logprobsMode: "processed" })).probe(genrm, "simulator", null);
   expect(facts).toMatchObject([{ ways: ["two-step"], pin: { logprobs: "processed" } }]);
+});
+
+test("where a prompt of ids is refused, chat tells whether log-probabilities are the model's own", async () => {
+  for (const logprobsMode of ["raw", "processed"] as const) {
+    const { facts } = await probeThrough(
+      (path, body, ask) =>
+        path === "/v1/completions" ? Promise.resolve({ status: 404, body: "not found" }) : ask(path, body),
+      { logprobsMode },
+    );
+    expect(facts).toMatchObject({
+      ways: logprobsMode === "raw" ? ["two-step", "ids"] : ["two-step"],
+      pin: { logprobs: logprobsMode },
+    });
+  }
+});
+
+test("a list that cannot be read says nothing of that, and ends no probe", async () => {
+  const { facts, checks } = await probeThrough((path, body, ask) => {
+    if (path === "/v1/completions") return Promise.resolve({ status: 404, body: "not found" });
+    return path === "/v1/chat/completions" ? Promise.resolve({ status: 200, body: {} }) : ask(path, body);
+  });
+  expect(facts?.ways).toEqual(["two-step", "ids"]);
+  expect(checks).toContainEqual(
+    expect.objectContaining({ name: "log-probabilities", found: expect.stringContaining("not told") }),
+  );
 });
 
 test("a reasoning parser changes nothing", async () => {
