@@ -141,7 +141,7 @@ function layOut(conversation: readonly Message[], principle: string, profile: Pr
   const how = profile.messages.principle;
   if (how.as === "principle-role") return [...conversation, { role: "principle", content: principle }];
   // a function, so that "$&" in a principle stays what it is
-  return [...conversation, { role: "user", content: how.text.replace("{principle}", () => principle) }];
+  return [...conversation, { role: "user", content: how.text.replaceAll("{principle}", () => principle) }];
 }
 
 function neutralise(messages: readonly Message[], profile: Profile): { messages: Message[]; count: number } {

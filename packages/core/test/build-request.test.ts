@@ -122,6 +122,13 @@ describe("build-request", () => {
     );
   });
 
+  test("wherever a profile's text names the principle, it stands", () => {
+    const as = { as: "user-turn", text: "Principle: {principle}\nIs it so: {principle}?" } as const;
+    const twice = { ...scalarPrinciple, messages: { ...scalarPrinciple.messages, principle: as } };
+    const { messages } = ask(buildRow({ principle: "be {principle}" }), settings(twice), "ids").request;
+    expect(messages.at(-1)?.content).toBe("Principle: be {principle}\nIs it so: be {principle}?");
+  });
+
   test("a one-token profile asks for its ids in the one request, whichever way the caller names", () => {
     expect(ask(buildRow(), settings(scalarPrinciple), "two-step").request.logprobTokenIds).toEqual([9642, 2822]);
     expect(ask(buildRow(), settings(genrmPrinciple), "two-step").request.logprobTokenIds).toBeNull();
