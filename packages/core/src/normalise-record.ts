@@ -139,7 +139,10 @@ function readMessages(value: unknown, field: string, roles: readonly string[]): 
     const at = `${field}[${i}]`;
     if (typeof message !== "object" || message === null || Array.isArray(message))
       throw new BadRecord("wrong_type", at);
-    const { role, content } = message as { role?: unknown; content?: unknown };
+    const { role, content, tool_calls } = message as { role?: unknown; content?: unknown; tool_calls?: unknown };
+    // an empty text is not what it says
+    if (content === "" && Array.isArray(tool_calls) && tool_calls.length > 0)
+      throw new BadRecord("unsupported_content", `${at}.tool_calls`);
     if (typeof role !== "string") throw new BadRecord("wrong_type", `${at}.role`);
     if (!roles.includes(role)) throw new BadRecord("unknown_role", `${at}.role`);
     return { role, content: readContent(content, `${at}.content`) };

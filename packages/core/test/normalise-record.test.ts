@@ -59,6 +59,11 @@ describe("normalise-record: conversation and responses", () => {
       '{"prompt":" Q\\r\\n","response":"e\\u0301 "}',
       { messages: [user(" Q\r\n")], responses: ["e\u0301 "] },
     ],
+    [
+      "an empty turn beside no calls",
+      '{"messages":[{"role":"user","content":"Q"},{"role":"assistant","content":"","tool_calls":[]}]}',
+      { messages: [user("Q")], responses: [""] },
+    ],
     ["an empty response is data", '{"prompt":"Q","response":""}', { messages: [user("Q")], responses: [""] }],
     [
       "null is absent",
@@ -110,6 +115,12 @@ describe("normalise-record: conversation and responses", () => {
       '{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"u"}}]}],"response":"A","principle":"p"}',
       "unsupported_content",
       "messages[0].content[1]",
+    ],
+    [
+      "a turn that only calls a tool",
+      '{"messages":[{"role":"user","content":"Q"},{"role":"assistant","content":"","tool_calls":[{"id":"c"}]}],"principle":"p"}',
+      "unsupported_content",
+      "messages[1].tool_calls",
     ],
     [
       "a part that is text itself",

@@ -153,6 +153,7 @@ const expected: { readonly [format: string]: Expected } = {
       "openai-chat:1 | system: Be brief. | user: 2+2? => 4 | correctness | null",
       "openai-chat:2 | user: 2+2? => 4 | conciseness | null",
       "unsupported_content (messages[1].tool_calls)",
+      "unsupported_content (messages[1].tool_calls)",
     ],
   },
   "openai-batch": {

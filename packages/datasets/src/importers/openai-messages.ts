@@ -26,7 +26,8 @@ function plainMessage(message: unknown, field: string): { role: unknown; content
   if (!isObject(message)) throw new BadRecord("wrong_type", field);
   // an item of a Responses request that is no message: a call of a tool, a thought
   if (message.role === undefined && message.type !== undefined) throw new BadRecord("unsupported_content", field);
-  if (typeof message.content !== "string" && Array.isArray(message.tool_calls) && message.tool_calls.length > 0)
+  const isSilent = typeof message.content !== "string" || message.content === "";
+  if (isSilent && Array.isArray(message.tool_calls) && message.tool_calls.length > 0)
     throw new BadRecord("unsupported_content", `${field}.tool_calls`);
   const role = message.role === "developer" ? "system" : message.role;
   return { role, content: textOfParts(message.content, `${field}.content`) };
