@@ -78,6 +78,10 @@ export function readVerdict(
   // a list of one sure token would bound the other word by that very token: a reward of 0 that nobody gave
   if (together > mostTogether)
     return nothing("engine_error", "Yes and No together hold more than all of the probability", readForm);
+  // the sampled word may stand outside the likeliest: its own value would be the bound, and the reward 0. Not
+  // verdict_not_in_topk, by which a policy takes both for missing
+  if (read.floored && (yes ?? no ?? bound) <= bound)
+    return nothing("no_verdict", "one word is not in the top list, the other not above its end", readForm);
   const mass = Math.min(1, together);
   const { min_mass } = profile.verdict;
   if (mass < min_mass) {

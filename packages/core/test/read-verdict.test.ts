@@ -69,6 +69,27 @@ describe("read-verdict: what is missing is never invented", () => {
     });
   });
 
+  test("top list, one missing and the other the least listed, or behind the list: nobody knows which is likelier", () => {
+    const told = (text: string, logprob: number) => ({ id: null, text, logprob });
+    const others = [told("So", -1), told("The", -1.5), told("It", -2)];
+    const sampled = told(" Yes", -4);
+    // vLLM puts the sampled token into the list, others do not
+    for (const list of [[sampled, ...others], [...others, sampled], others]) {
+      expect(readVerdict({ sampled, told: list }, usual, genrmPrinciple, "top")).toMatchObject({
+        status: "no_verdict",
+        logprobYes: null,
+        logprobNo: null,
+      });
+    }
+    const within = [...others, told("A", -4.5)];
+    expect(readVerdict({ sampled, told: [sampled, ...within] }, usual, genrmPrinciple, "top")).toMatchObject({
+      status: "ok",
+      logprobYes: -4,
+      logprobNo: -4.5,
+      floored: true,
+    });
+  });
+
   test("top list, both missing", () => {
     const at = buildPosition(["maybe", -0.1], ["3", -19]);
     expect(readVerdict(at, usual, genrmPrinciple, "top")).toMatchObject({
