@@ -1,5 +1,5 @@
 import type { Completion, PositionLogprobs } from "./completion.ts";
-import type { Profile, VerdictForm } from "./profile.ts";
+import { hasVerdictIds, type Profile, type VerdictForm } from "./profile.ts";
 import type { Status } from "./status.ts";
 
 export type FoundVerdict =
@@ -108,11 +108,11 @@ interface VerdictToken {
 }
 
 /**
- * The last verdict token near the end: by id where ids are told, else by its text. Never one in front of the end of
+ * The last verdict token near the end: by id where ids are told and the words have theirs, else by its text. Never one in front of the end of
  * the thinking, which the text alone does not tell where a server leaves the tags out of it.
  */
 function lastVerdictToken(completion: Completion, profile: Profile): VerdictToken | null {
-  if (completion.tokenIds !== null) {
+  if (completion.tokenIds !== null && hasVerdictIds(profile)) {
     const { tokenIds } = completion;
     const closeId = profile.thinking?.close_id ?? null;
     const behindThinking = closeId === null ? 0 : tokenIds.lastIndexOf(closeId) + 1;
@@ -135,9 +135,11 @@ function formOf(
   token: { id: number | null; text: string },
   profile: Profile,
 ): { form: VerdictForm; word: string } | null {
+  const is = (id: number | null, word: string): boolean =>
+    token.id === null || id === null ? token.text === word : token.id === id;
   for (const form of profile.verdict.forms) {
-    if (token.id === null ? token.text === form.yes : token.id === form.yes_id) return { form, word: form.yes };
-    if (token.id === null ? token.text === form.no : token.id === form.no_id) return { form, word: form.no };
+    if (is(form.yes_id, form.yes)) return { form, word: form.yes };
+    if (is(form.no_id, form.no)) return { form, word: form.no };
   }
   return null;
 }

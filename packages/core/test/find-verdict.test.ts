@@ -76,6 +76,26 @@ describe("find-verdict: the forms, as the real tokenizer writes them", () => {
   });
 });
 
+test("find-verdict: words whose ids nobody knows are found by their text, beside ids of an answer", () => {
+  const unknown = { yes_id: null, no_id: null };
+  const forms = genrmPrinciple.verdict.forms.map((form) => ({ ...form, ...unknown }));
+  const profile = { ...genrmPrinciple, verdict: { ...genrmPrinciple.verdict, forms } };
+  const ids = [...anchorIds, 25, 2308, eos];
+  const texts = ["Final", " Jud", "gement", ":", " No", "<|im_end|>"];
+  const logprobs = texts.map((text, i) => {
+    const sampled = { id: ids[i] ?? null, text, logprob: -1 };
+    return { sampled, told: [sampled] };
+  });
+  const completion = answer("Final Judgement: No", ids, {
+    logprobs,
+    logprobsEnd: thoughtIds.length + ids.length,
+  });
+  expect(told(findVerdict(completion, profile))).toEqual([8, " No"]);
+  const first = { ...profile, verdict: { ...profile.verdict, position: "first" as const } };
+  const one = buildCompletion({ finishReason: "length", tokenIds: [2308], logprobs: logprobs.slice(4, 5) });
+  expect(findVerdict(one, first)).toMatchObject({ form: { no: " No" }, answer: " No" });
+});
+
 describe("find-verdict: thinking", () => {
   const verdictIds = [...anchorIds, 25, 7414, eos];
   const verdict = "Final Judgement: Yes";
