@@ -81,7 +81,10 @@ function textBehindThinking(completion: Completion, profile: Profile): string | 
       tokenIds.lastIndexOf(thinking.open_id),
       openedByPrompt(promptTokenIds, thinking) ? -0.5 : -1,
     );
-    return opened > -1 && tokenIds.lastIndexOf(thinking.close_id) <= opened ? null : behind;
+    const closed = tokenIds.lastIndexOf(thinking.close_id);
+    if (opened > -1 && closed <= opened) return null;
+    // no thinking at all: a reasoning parser may call the whole answer so
+    return closed < 0 ? (reasoning ?? "") + behind : behind;
   }
   // a reasoning parser takes the tags away; what it leaves in `content` is behind the thinking
   if (reasoning !== null) return content === "" ? null : behind;

@@ -97,6 +97,16 @@ test("find-verdict: words whose ids nobody knows are found by their text, beside
 });
 
 describe("find-verdict: thinking", () => {
+  test("none at all: a reasoning parser that calls the whole answer thinking changes nothing", () => {
+    const tokenIds = [...anchorIds, 25, 7414, eos];
+    const all = { reasoning: "Final Judgement: Yes", content: "" };
+    expect(told(findVerdict(buildCompletion({ ...all, tokenIds }), genrmPrinciple))).toEqual([4, " Yes"]);
+    // where the prompt had opened it, or the ids are not told, it may be
+    const promptTokenIds = [qwen3.imStart, 77091, 198, qwen3.thinkOpen, 198];
+    expect(told(findVerdict(buildCompletion({ ...all, tokenIds, promptTokenIds }), genrmPrinciple))).toBe("no_verdict");
+    expect(told(findVerdict(buildCompletion(all), genrmPrinciple))).toBe("no_verdict");
+  });
+
   const verdictIds = [...anchorIds, 25, 7414, eos];
   const verdict = "Final Judgement: Yes";
 
