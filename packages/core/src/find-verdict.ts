@@ -83,8 +83,8 @@ function textBehindThinking(completion: Completion, profile: Profile): string | 
     );
     const closed = tokenIds.lastIndexOf(thinking.close_id);
     if (opened > -1 && closed <= opened) return null;
-    // no thinking at all: a reasoning parser may call the whole answer so
-    return closed < 0 ? (reasoning ?? "") + behind : behind;
+    // no thinking at all, in the prompt neither: a reasoning parser may call the whole answer so
+    return closed < 0 && promptTokenIds !== null ? (reasoning ?? "") + behind : behind;
   }
   // a reasoning parser takes the tags away; what it leaves in `content` is behind the thinking
   if (reasoning !== null) return content === "" ? null : behind;
@@ -111,8 +111,8 @@ interface VerdictToken {
 }
 
 /**
- * The last verdict token near the end: by id where ids are told and the words have theirs, else by its text. Never one in front of the end of
- * the thinking, which the text alone does not tell where a server leaves the tags out of it.
+ * The last verdict token near the end: by id where ids are told and the words have theirs, else by its text. Never one
+ * in front of the end of the thinking, which the text alone does not tell where a server leaves the tags out of it.
  */
 function lastVerdictToken(completion: Completion, profile: Profile): VerdictToken | null {
   if (completion.tokenIds !== null && hasVerdictIds(profile)) {

@@ -80,6 +80,9 @@ function normalise(
   if (responsesGiven === null && !fromTurn) throw new BadRecord("missing_response", nameOf("response"));
   const messages = fromTurn ? conversation.slice(0, -1) : conversation;
   const responses = responsesGiven ?? [last?.content ?? ""];
+  // a chat with its answer in it, and the answer beside it: the judge would read it twice, as an answer to itself
+  if (!fromTurn && last?.role === "assistant" && responses.includes(last.content))
+    throw new BadRecord("unsupported_content", `${nameOf("response")}, which ends the conversation already`);
   if (messages.length === 0) throw new BadRecord("empty_conversation", nameOf("messages"));
 
   const own = readTexts(given("principle"), given("principles"), nameOf("principle"), nameOf("principles"));

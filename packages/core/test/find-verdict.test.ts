@@ -100,10 +100,13 @@ describe("find-verdict: thinking", () => {
   test("none at all: a reasoning parser that calls the whole answer thinking changes nothing", () => {
     const tokenIds = [...anchorIds, 25, 7414, eos];
     const all = { reasoning: "Final Judgement: Yes", content: "" };
-    expect(told(findVerdict(buildCompletion({ ...all, tokenIds }), genrmPrinciple))).toEqual([4, " Yes"]);
-    // where the prompt had opened it, or the ids are not told, it may be
-    const promptTokenIds = [qwen3.imStart, 77091, 198, qwen3.thinkOpen, 198];
-    expect(told(findVerdict(buildCompletion({ ...all, tokenIds, promptTokenIds }), genrmPrinciple))).toBe("no_verdict");
+    const generation = [qwen3.imStart, 77091, 198];
+    const read = (promptTokenIds: number[] | null) =>
+      told(findVerdict(buildCompletion({ ...all, tokenIds, promptTokenIds }), genrmPrinciple));
+    expect(read(generation)).toEqual([4, " Yes"]);
+    // where the prompt had opened it, or ids are not told, it may be
+    expect(read([...generation, qwen3.thinkOpen, 198])).toBe("no_verdict");
+    expect(read(null)).toBe("no_verdict");
     expect(told(findVerdict(buildCompletion(all), genrmPrinciple))).toBe("no_verdict");
   });
 

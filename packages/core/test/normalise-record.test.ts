@@ -117,6 +117,12 @@ describe("normalise-record: conversation and responses", () => {
       "messages[0].content[1]",
     ],
     [
+      "a response that is the last turn, too",
+      '{"messages":[{"role":"user","content":"Q"},{"role":"assistant","content":"A"}],"response":"A","principle":"p"}',
+      "unsupported_content",
+      "response, which ends the conversation already",
+    ],
+    [
       "a turn that only calls a tool",
       '{"messages":[{"role":"user","content":"Q"},{"role":"assistant","content":"","tool_calls":[{"id":"c"}]}],"principle":"p"}',
       "unsupported_content",

@@ -84,7 +84,8 @@ function createCollector() {
       usage = chunk.usage ?? usage;
       const [choice] = chunk.choices;
       if (choice === undefined) return;
-      finishReason ??= choice.finish_reason;
+      // some servers have an empty one in every event but the last
+      finishReason ||= choice.finish_reason || null;
       promptIds ??= choice.prompt_token_ids;
       if (choice.text != null) {
         isText = true;

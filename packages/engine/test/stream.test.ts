@@ -114,6 +114,12 @@ describe("collect-stream", () => {
     expect(await whole(textOf(counted))).toEqual(await whole(textOf(events)));
   });
 
+  test("an empty finish_reason says nothing yet", async () => {
+    const emptied = (text: string) => whole(text.replaceAll('"finish_reason":null', '"finish_reason":""'));
+    expect(await emptied(textOf(events))).toEqual(await whole(textOf(events)));
+    expect(await emptied(textOf(events.slice(0, -2)))).toEqual({ kind: "cut" });
+  });
+
   test("thinking by its other name is thinking; token counts that nobody told are not made up", async () => {
     const thinking = [
       event({ reasoning_content: "W" }),
