@@ -18,7 +18,10 @@ export async function openStore(root: string | undefined): Promise<ObjectStore> 
   return storeWithCrashPoints(await openUri(named));
 }
 
-/** A store for any directory or s3:// address; the SDK is loaded only for the latter. */
+/**
+ * A store for any directory or s3:// address; the SDK is loaded only for the latter. Region and endpoint are those of the
+ * environment or of the AWS configuration's profile.
+ */
 export async function openUri(uri: string): Promise<ObjectStore> {
   if (!/^s3:\/\//i.test(uri)) {
     // s3:/bucket is a slip, which would fill this disk; ./s3:/bucket is a folder
@@ -47,9 +50,11 @@ async function s3Target(uri: string): Promise<{ client: S3Client; bucket: string
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
   const { S3Client } = await import("@aws-sdk/client-s3");
   const { parseS3Uri, s3ClientOptions } = await import("@assay/store/s3");
-  const endpoint = process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL;
-  const region =
-    process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION ?? (endpoint === undefined ? undefined : "us-east-1");
+  const named = process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION;
+  // as the SDK finds it, which of itself changes no more than where requests go
+  const { config } = new S3Client(named === undefined ? {} : { region: named });
+  const endpoint = await config.serviceConfiguredEndpoint?.().catch(() => undefined);
+  const region = await config.region().catch(() => (endpoint === undefined ? undefined : "us-east-1"));
   const client = new S3Client({
     ...s3ClientOptions(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined ? {} : { region }),
