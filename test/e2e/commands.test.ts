@@ -123,6 +123,19 @@ describe("a scored batch", () => {
     }
   }, 60_000);
 
+  test("says which field it does not read, and which column nobody has a value for", async () => {
+    const twice = join(folder, "twice.jsonl");
+    await writeFile(twice, '{"prompt":"Q","response":"A","responses":["B"],"principle":"p","score":1}\n');
+    const { stdout } = await expectExit(0, [
+      ...["plan", twice, "--model", "simulator", "--json"],
+      ...["--carry", "score:double", "--carry", "scroe:double"],
+    ]);
+    expect(JSON.parse(stdout)).toMatchObject({
+      read_as: { "response is not read where responses stands beside it": 1 },
+      empty_columns: ["in_scroe"],
+    });
+  });
+
   test("shows its state and is listed, found by a beginning of its name and as latest", async () => {
     const { stdout } = await expectExit(0, ["status", "latest", "--root", root, "--json"]);
     expect(JSON.parse(stdout)).toMatchObject({ batch, state: "complete" });

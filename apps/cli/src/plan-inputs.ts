@@ -78,11 +78,13 @@ function readAs({ message, expected, got }: AssayError, { importer }: InputForma
 }
 
 /** What a submit is told about an input that is not quite clean; silent about one that is. */
-export function noteOddities({ planned, format }: PlannedInputs): void {
-  const { file, tally, sample } = planned;
+export function noteOddities(planned: PlannedInputs): void {
+  const { format } = planned;
+  const { file, tally, sample } = planned.planned;
   if (format.detected && format.importer.name !== "records") note(`read as ${format.importer.name}`);
   if (sample !== null) note(`a sample: ${count(sample.chosen.size)} of ${counted(sample.of, "record")}`);
   for (const [text, times] of tally.notes) note(`${counted(times, "record")}: ${text}`);
+  for (const name of emptyColumns(planned)) note(`${printable(name, 60)}: no record has a value for it`);
   for (const [kind, { count: times, first, field }] of tally.bad) {
     const named = field === undefined ? "" : ` (${printable(field, 60)})`;
     note(`${counted(times, "bad record")}: ${kind}${named}, first at ${first}; kept as bad_input`);
@@ -93,6 +95,12 @@ export function noteOddities({ planned, format }: PlannedInputs): void {
   }
   if (tally.leftOut.size > 0)
     note(`fields not carried along, being long or nested: ${leftOutNames(tally)}; --carry-all takes them`);
+}
+
+/** Columns that were asked for by a name which no record has, or never with a value; an importer's may well be empty. */
+export function emptyColumns({ planned: { file, tally }, format: { importer } }: PlannedInputs): string[] {
+  const asked = file.columns.filter(({ name }) => !importer.columns.some((column) => column.name === name));
+  return asked.filter(({ name }) => !tally.filled.has(name)).map(({ name }) => `in_${name}`);
 }
 
 /** More names say less; a data set may have one for each record. */

@@ -6,7 +6,7 @@ import { refuseFailedRows } from "../src/refuse-failed-rows.ts";
 import { statusText } from "../src/show-summary.ts";
 import { stepAfterFailures } from "../src/step-after-failures.ts";
 import { tabbed, table } from "../src/table.ts";
-import { nightText } from "../src/verbs/plan.ts";
+import { equalIdsText, nightText } from "../src/verbs/plan.ts";
 import { whyNotDone } from "../src/why-not-done.ts";
 
 test("a night is told with its rate and where that comes from", () => {
@@ -104,4 +104,12 @@ describe("why a batch is not complete", () => {
     expect(error.got).toContain(got);
     expect(error.next).toContain(next);
   });
+});
+
+test("equal ids that were no longer counted are not said to be none", () => {
+  expect(equalIdsText({ equalIds: 0, ids: new Set() })).toBe("none");
+  expect(equalIdsText({ equalIds: 0, ids: null })).toBe(
+    "none up to 2,000,000 different ones; not counted from there on",
+  );
+  expect(equalIdsText({ equalIds: 1_204, ids: null })).toMatch(/^1,204 up to /);
 });

@@ -33,6 +33,8 @@ export type NormalisedRecord =
       readonly perResponse?: readonly ResponseFields[];
       /** names of fields that were not carried: too long, or not scalar */
       readonly leftOut: readonly string[];
+      /** fields of ours that another one beside them overrules, in words; absent where there are none */
+      readonly notes?: readonly string[];
     }
   | BadValue;
 
@@ -91,6 +93,9 @@ function normalise(
   if (principles.some((principle) => principle.trim() === ""))
     throw new BadRecord("missing_principle", nameOf("principle"));
 
+  const notes = overruled
+    .filter(([unread, read]) => isGiven(given(unread)) && isGiven(given(read)))
+    .map(([unread, read]) => `${nameOf(unread)} is not read where ${nameOf(read)} stands beside it`);
   const { carried, leftOut } = readCarried(record, new Set(ownFields.map(nameOf)), settings);
   return {
     ok: true,
@@ -102,7 +107,20 @@ function normalise(
     carried,
     ...(perResponse === null ? {} : { perResponse: checked(perResponse, responses.length, settings.columns) }),
     leftOut,
+    ...(notes.length === 0 ? {} : { notes }),
   };
+}
+
+/** Two ways to say one thing: the second is read. Neither is carried along, so that only a word tells of the first. */
+const overruled = [
+  ["prompt", "messages"],
+  ["response", "responses"],
+  ["principle", "principles"],
+] as const satisfies readonly (readonly [OwnField, OwnField])[];
+
+/** An empty list says nothing, as null does: data sets with a fixed schema fill in one or the other. */
+function isGiven(value: unknown): boolean {
+  return value !== undefined && !(Array.isArray(value) && value.length === 0);
 }
 
 function checked(
@@ -169,14 +187,12 @@ function readContent(content: unknown, field: string): string {
 
 /** The one or the many form of a field; null when the record has neither. */
 function readTexts(one: unknown, many: unknown, oneField: string, manyField: string): string[] | null {
-  // an empty list says nothing, as null does: data sets with a fixed schema fill in one or the other
-  if (many !== undefined && !(Array.isArray(many) && many.length === 0)) {
+  if (isGiven(many)) {
     if (!Array.isArray(many)) throw new BadRecord("wrong_type", manyField);
     return many.map((text: unknown, i) => readText(text, `${manyField}[${i}]`));
   }
-  if (one === undefined) return null;
+  if (!isGiven(one)) return null;
   if (Array.isArray(one)) {
-    if (one.length === 0) return null;
     return one.map((text: unknown, i) => readText(text, `${oneField}[${i}]`));
   }
   return [readText(one, oneField)];

@@ -80,6 +80,21 @@ describe("normalise-record: conversation and responses", () => {
     expect({ messages, responses }).toEqual(expected);
   });
 
+  test.each([
+    ['{"prompt":"x","messages":[{"role":"user","content":"Q"}],"response":"A"}', "prompt", "messages"],
+    ['{"prompt":"Q","response":"A","responses":["B"]}', "response", "responses"],
+    ['{"prompt":"Q","response":"A","principle":"q","principles":["r"]}', "principle", "principles"],
+  ])("of two ways to say one thing the one that is not read is named: %s", (json, unread, read) => {
+    expect(good(json, { principles: ["p"] }).notes).toEqual([`${unread} is not read where ${read} stands beside it`]);
+  });
+
+  test.each([
+    '{"prompt":"Q","messages":null,"response":"A","responses":[],"principle":"p","principles":null}',
+    '{"prompt":null,"messages":[{"role":"user","content":"Q"}],"response":[],"responses":["A"],"principle":"p"}',
+  ])("what says nothing is no such way: %s", (json) => {
+    expect(good(json).notes).toBeUndefined();
+  });
+
   test.each<[string, string, string, string?]>([
     ["no conversation", '{"response":"A","principle":"p"}', "missing_prompt", "prompt"],
     ["null for it", '{"prompt":null,"response":"A","principle":"p"}', "missing_prompt", "prompt"],

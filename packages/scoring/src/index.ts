@@ -25,5 +25,5 @@ export { runWorker } from "./run-worker.ts";
 export { stageRetry } from "./stage-retry.ts";
 export { type PlannedBatch, planBatch, type SubmitSettings, stageBatch } from "./submit-batch.ts";
 export { type VerifyReport, verifyBatch } from "./verify-batch.ts";
-export type { InputSource, WalkTally } from "./walk-inputs.ts";
+export { type InputSource, maxCountedIds, type WalkTally } from "./walk-inputs.ts";
 export type { WorkerEvent, WorkerPorts } from "./worker-ports.ts";

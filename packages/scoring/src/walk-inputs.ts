@@ -2,6 +2,7 @@ import {
   type BadCode,
   createChunker,
   type InputBytes,
+  type NormalisedRecord,
   normaliseRecord,
   type PlannedChunk,
   type RecordSettings,
@@ -35,7 +36,9 @@ export interface WalkTally {
   bad: Map<BadCode, { count: number; first: string; field: string | undefined }>;
   /** names of carried fields that were left out, with how often */
   leftOut: Map<string, number>;
-  /** how records of a foreign format had to be read, with how often */
+  /** typed columns that some record has a value for; one that is misspelt is null in every row */
+  filled: Set<string>;
+  /** how records had to be read where there was a choice, with how often */
   notes: Map<string, number>;
   ids: Set<string> | null;
   equalIds: number;
@@ -43,8 +46,10 @@ export interface WalkTally {
   equalRows: EqualRows | null;
 }
 
+type GoodRecord = Extract<NormalisedRecord, { readonly ok: true }>;
+
 /** Beyond so many distinct ids equal ones are no longer counted: a count is not worth gigabytes. */
-const maxCountedIds = 2_000_000;
+export const maxCountedIds = 2_000_000;
 const longId = 64;
 
 /**
@@ -79,6 +84,8 @@ export async function* walkInputs(
         if (record.ok) {
           tally.counts.responses += record.responses.length;
           for (const name of record.leftOut) count(tally.leftOut, name);
+          for (const note of record.notes ?? []) count(tally.notes, note);
+          countFilled(tally, record, settings.records);
         } else {
           seen.bad += 1;
           countBad(tally, record.bad, record.field, `${source.where}:${line}`);
@@ -104,6 +111,7 @@ export function emptyTally(): WalkTally {
     counts: { records: 0, responses: 0, rows: 0, bad: 0 },
     bad: new Map(),
     leftOut: new Map(),
+    filled: new Set(),
     notes: new Map(),
     ids: new Set(),
     equalIds: 0,
@@ -113,6 +121,17 @@ export function emptyTally(): WalkTally {
 
 function count(counts: Map<string, number>, name: string): void {
   counts.set(name, (counts.get(name) ?? 0) + 1);
+}
+
+function countFilled(
+  { filled }: WalkTally,
+  { carried, perResponse = [] }: GoodRecord,
+  { columns }: RecordSettings,
+): void {
+  for (const { name } of columns) {
+    if (filled.has(name)) continue;
+    if ([carried, ...perResponse].some((fields) => (fields?.[name] ?? null) !== null)) filled.add(name);
+  }
 }
 
 function countBad(tally: WalkTally, code: BadCode, field: string | undefined, first: string): void {

@@ -1,5 +1,5 @@
 import { type BatchFile, defaultCombine, estimateNight, type Profile, type Recipe, recipeSha256 } from "@assay/core";
-import { loadBatchIfPresent, type Sample, type WalkTally } from "@assay/scoring";
+import { loadBatchIfPresent, maxCountedIds, type Sample, type WalkTally } from "@assay/scoring";
 import type { ObjectStore } from "@assay/store";
 import type { InputFormat } from "../choose-input-format.ts";
 import { chooseModel } from "../choose-profile.ts";
@@ -8,7 +8,7 @@ import { printable } from "../histogram.ts";
 import { onSignals } from "../on-signals.ts";
 import { openInputs } from "../open-inputs.ts";
 import { openStore } from "../open-store.ts";
-import { leftOutNames, type PlannedInputs, planInputs } from "../plan-inputs.ts";
+import { emptyColumns, leftOutNames, type PlannedInputs, planInputs } from "../plan-inputs.ts";
 import { readState } from "../read-state.ts";
 import { count, counted, duration, result, resultJson, sizeText } from "../say.ts";
 
@@ -54,7 +54,8 @@ async function readExisting(store: ObjectStore, { batch }: BatchFile): Promise<E
   return { root: store.uri, state, doneRows };
 }
 
-function planLines({ planned, format, settings }: PlannedInputs, exists: Existing): string[] {
+function planLines(inputs: PlannedInputs, exists: Existing): string[] {
+  const { planned, format, settings } = inputs;
   const { file, tally, sample } = planned;
   const { counts, profile } = file;
   const bytes = file.inputs.reduce((sum, input) => sum + input.bytes, 0);
@@ -75,6 +76,7 @@ function planLines({ planned, format, settings }: PlannedInputs, exists: Existin
     line("format", formatText(format)),
     ...[...tally.notes].map(([text, times]) => line("", `${counted(times, "record")}: ${text}`)),
     line("columns", file.columns.map(({ name, type }) => `in_${name} ${type}`).join(", ") || "none of the user's"),
+    ...emptyColumns(inputs).map((name) => line("", `${printable(name, 60)}: no record has a value for it`)),
     ...(sample === null ? [] : [line("sample", sampleText(sample, settings.sample))]),
     line("records", `${count(counts.records)} with ${counted(counts.responses, "response")}`),
     line("rows", `${count(counts.rows)} in ${counted(file.chunks.length, "chunk")}`),
@@ -82,7 +84,7 @@ function planLines({ planned, format, settings }: PlannedInputs, exists: Existin
     ...[...tally.bad].map(([kind, { count: times, first, field }]) =>
       line("", `${count(times)} ${kind}${field === undefined ? "" : ` (${printable(field, 60)})`}, first at ${first}`),
     ),
-    line("equal ids", counts.equal_ids === 0 ? "none" : count(counts.equal_ids)),
+    line("equal ids", equalIdsText(tally)),
     line("equal rows", equalText(tally, profile)),
     ...file.reuse.map((batch, i) => line(i === 0 ? "reuse" : "", batch)),
     line("left out", leftOut(tally)),
@@ -107,6 +109,12 @@ function recipeText(recipe: Recipe): string {
     ([value, texts]) => `${printable(value, 40)}: ${texts.map((text) => printable(text, 60)).join(" + ")}`,
   );
   return `${name} ${recipeSha256(recipe).slice(0, 16)}, by ${printable(by, 40)}: ${told.join("; ")}; where a record brings none`;
+}
+
+/** An end of the counting is said: "none" of the first two million is a guess about the rest. */
+export function equalIdsText({ equalIds, ids }: Pick<WalkTally, "equalIds" | "ids">): string {
+  const found = equalIds === 0 ? "none" : count(equalIds);
+  return ids === null ? `${found} up to ${count(maxCountedIds)} different ones; not counted from there on` : found;
 }
 
 /** Rows that ask the same are asked each by itself: what that costs is the person's to know. */
@@ -156,7 +164,8 @@ function existsText(exists: Existing): string {
   return `in ${exists.root}: ${exists.state}, ${counted(exists.doneRows, "row")} done`;
 }
 
-function planJson({ planned, format, settings }: PlannedInputs, exists: Existing) {
+function planJson(inputs: PlannedInputs, exists: Existing) {
+  const { planned, format, settings } = inputs;
   const { file, tally, sample } = planned;
   const { profile } = file;
   return {
@@ -169,6 +178,7 @@ function planJson({ planned, format, settings }: PlannedInputs, exists: Existing
     detected: format.detected,
     read_as: Object.fromEntries(tally.notes),
     columns: file.columns,
+    empty_columns: emptyColumns(inputs),
     sample: sample === null ? null : { size: sample.chosen.size, of: sample.of, seed: settings.sample?.seed },
     ...file.counts,
     chunks: file.chunks.length,
