@@ -13,6 +13,7 @@ import { chooseInputFormat, type InputFormat } from "./choose-input-format.ts";
 import type { ChosenModel } from "./choose-profile.ts";
 import type { PlanFlags } from "./flags.ts";
 import { printable } from "./histogram.ts";
+import { mendRecords } from "./mend-records.ts";
 import type { OpenedInputs } from "./open-inputs.ts";
 import { showProgress } from "./progress.ts";
 import { readRecipe } from "./read-recipe.ts";
@@ -53,27 +54,32 @@ export async function planInputs(
   const settings = { ...flagged, batch: { ...flagged.batch, reuse } };
   const { columns, map } = settings.records;
   const readRecords = recordReader(format.importer, { detected: format.detected, columns, map });
-  let records = 0;
-  const progress = showProgress(() => `planning  ${count(records)} records`);
+  let seen: WalkTally | null = null;
+  const progress = showProgress(() => `planning  ${count(seen?.counts.records ?? 0)} records`);
   try {
     const planned = await planBatch(inputs.sources, settings, readRecords, (tally) => {
-      records = tally.counts.records;
+      seen = tally;
       if (signal?.aborted === true) throw new AssayError("E_ABORTED", "stopped while planning; nothing was stored");
     });
     return { planned, settings, format, readRecords };
   } catch (error) {
-    throw isAssayError(error, "E_INPUT_BAD") ? readAs(error, format) : error;
+    throw isAssayError(error, "E_INPUT_BAD") ? readAs(error, format, seen) : error;
   } finally {
     progress.stop();
   }
 }
 
 /** Many bad records may only mean that they are of another format. */
-function readAs({ message, expected, got }: AssayError, { importer }: InputFormat): AssayError {
+function readAs(
+  { message, expected, got }: AssayError,
+  { importer }: InputFormat,
+  tally: WalkTally | null,
+): AssayError {
   return new AssayError("E_INPUT_BAD", message, {
     where: `records read as ${importer.name} (--format)`,
     ...(expected === undefined ? {} : { expected }),
     ...(got === undefined ? {} : { got }),
+    ...(tally === null ? {} : { next: mendRecords(tally, importer) }),
   });
 }
 

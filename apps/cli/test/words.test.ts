@@ -1,6 +1,7 @@
 import { type BatchFile, type ControlEntry, profileByName, type Status } from "@assay/core";
 import { memoryStore } from "@assay/testkit";
 import { describe, expect, test } from "@jest/globals";
+import { mendRecords } from "../src/mend-records.ts";
 import type { BatchState } from "../src/read-state.ts";
 import { refuseFailedRows } from "../src/refuse-failed-rows.ts";
 import { statusText } from "../src/show-summary.ts";
@@ -112,4 +113,25 @@ test("equal ids that were no longer counted are not said to be none", () => {
     "none up to 2,000,000 different ones; not counted from there on",
   );
   expect(equalIdsText({ equalIds: 1_204, ids: null })).toMatch(/^1,204 up to /);
+});
+
+test.each([
+  [
+    "missing_prompt",
+    "prompt",
+    null,
+    "--map prompt=FIELD says which field it is; the first of them has question, answer",
+  ],
+  ["missing_prompt", "context", {}, "mend the records"],
+  ["missing_principle", "principle", {}, "--principle TEXT gives one to records that bring none"],
+  ["unsafe_integer", "id", null, 'write what is beyond 2^53 as text: "id": "9007199254740993"'],
+  ["wrong_type", "prompt", null, "mend the records"],
+] as const)("what to do about too many bad records goes by their kind: %s", (kind, field, map, next) => {
+  const bad = new Map([
+    ["line_too_long" as const, { count: 1, first: "a:1", field: undefined, fields: [] }],
+    [kind, { count: 9, first: "a:2", field, fields: ["question", "answer"] }],
+  ]);
+  const counts = { records: 10, responses: 0, rows: 10, bad: 10 };
+  expect(mendRecords({ bad, counts }, { map })).toBe(next);
+  expect(mendRecords({ bad, counts: { ...counts, records: 20 } }, { map })).toBe(`${next}, or raise --max-bad`);
 });

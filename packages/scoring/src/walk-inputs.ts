@@ -1,5 +1,6 @@
 import {
   type BadCode,
+  type BadValue,
   createChunker,
   type InputBytes,
   type NormalisedRecord,
@@ -32,8 +33,8 @@ export interface WalkSettings {
 export interface WalkTally {
   inputs: { input: string; bytes: number; records: number; bad: number; blank: number; torn: number }[];
   counts: { records: number; responses: number; rows: number; bad: number };
-  /** the first bad record of each kind, with its place */
-  bad: Map<BadCode, { count: number; first: string; field: string | undefined }>;
+  /** the first bad record of each kind, with its place and the names of its fields */
+  bad: Map<BadCode, { count: number; first: string; field: string | undefined; fields: readonly string[] }>;
   /** names of carried fields that were left out, with how often */
   leftOut: Map<string, number>;
   /** typed columns that some record has a value for; one that is misspelt is null in every row */
@@ -88,7 +89,7 @@ export async function* walkInputs(
           countFilled(tally, record, settings.records);
         } else {
           seen.bad += 1;
-          countBad(tally, record.bad, record.field, `${source.where}:${line}`);
+          countBad(tally, record, `${source.where}:${line}`, () => (parsed.ok ? fieldsOf(parsed.value) : []));
         }
         const lines = recordLines(record, { input: source.input, inputLine: line, offset, rowIndex });
         if (lines[0] !== undefined) countId(tally, lines[0].id);
@@ -134,10 +135,14 @@ function countFilled(
   }
 }
 
-function countBad(tally: WalkTally, code: BadCode, field: string | undefined, first: string): void {
+function fieldsOf(value: unknown): string[] {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? Object.keys(value) : [];
+}
+
+function countBad(tally: WalkTally, { bad, field }: BadValue, first: string, fields: () => string[]): void {
   tally.counts.bad += 1;
-  const entry = tally.bad.get(code);
-  if (entry === undefined) tally.bad.set(code, { count: 1, first, field });
+  const entry = tally.bad.get(bad);
+  if (entry === undefined) tally.bad.set(bad, { count: 1, first, field, fields: fields() });
   else entry.count += 1;
 }
 
