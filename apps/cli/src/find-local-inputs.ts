@@ -2,7 +2,7 @@ import type { Dirent } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { isAbsolute, join, resolve, sep } from "node:path";
 import { AssayError } from "@assay/core";
-import { globBase, inputKinds, isGlob, pickInputs, readGlob } from "@assay/datasets";
+import { globBase, inputKinds, isGlob, passedOver, pickInputs, readGlob } from "@assay/datasets";
 import { absolutePath, currentFolder } from "./current-folder.ts";
 import { inputError } from "./input-error.ts";
 
@@ -13,6 +13,9 @@ export interface LocalInput {
   readonly isPipe: boolean;
 }
 
+/** Is told what a folder or prefix holds that may be records and is not read, since it is of another kind; mostly nothing. */
+export type OnPassedOver = (input: string, paths: readonly string[]) => void;
+
 /**
  * What an argument means on this machine: a file or pipe, whatever characters its name has; what a folder is read for; or
  * the files that match a pattern. Hidden files of folders and patterns are left out: `._x.jsonl` of a Mac is no data.
@@ -20,13 +23,15 @@ export interface LocalInput {
  * to be no file, such as a link that leads nowhere, is an error: it would be missed only in the morning. Throws
  * E_INPUT_MISSING, E_DENIED, E_INPUT_UNREADABLE, and E_USAGE where the current folder is gone.
  */
-export async function findLocalInputs(input: string): Promise<LocalInput[]> {
+export async function findLocalInputs(input: string, onPassedOver: OnPassedOver = () => {}): Promise<LocalInput[]> {
   const path = absolutePath(input);
   // a pattern may be longer than any name
   const found = await stat(path).catch(missingIsNull(input, isGlob(input) ? ["ENAMETOOLONG"] : []));
   if (found?.isDirectory() === true) {
     const below = await listBelow(path, () => true);
-    return readable(below, pickInputs([...below.keys()]), input, `in this folder ${inputKinds}`);
+    const picked = pickInputs([...below.keys()]);
+    if (picked.length > 0) onPassedOver(input, passedOver([...below.keys()], picked));
+    return readable(below, picked, input, `in this folder ${inputKinds}`);
   }
   if (found?.isFile() === true || found?.isFIFO() === true) return [{ path, isPipe: found.isFIFO() }];
   if (found !== null) {

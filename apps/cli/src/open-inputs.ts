@@ -5,13 +5,22 @@ import { tmpdir } from "node:os";
 import { basename, join, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { isatty } from "node:tty";
-import { AssayError, inputStem, type RangeReader, visibleText } from "@assay/core";
-import { type ChosenInput, chooseInputs, globBase, inputKinds, isGlob, pickInputs, readGlob } from "@assay/datasets";
+import { AssayError, compareNatural, inputStem, type RangeReader, visibleText } from "@assay/core";
+import {
+  type ChosenInput,
+  chooseInputs,
+  globBase,
+  inputKinds,
+  isGlob,
+  passedOver,
+  pickInputs,
+  readGlob,
+} from "@assay/datasets";
 import type { InputSource } from "@assay/scoring";
 import { isKey, type ObjectStore } from "@assay/store";
 import { fileRanges } from "@assay/store/local";
 import { nearPath } from "./current-folder.ts";
-import { findLocalInputs } from "./find-local-inputs.ts";
+import { findLocalInputs, type OnPassedOver } from "./find-local-inputs.ts";
 import { inputError } from "./input-error.ts";
 import { openUri } from "./open-store.ts";
 
@@ -19,6 +28,8 @@ export interface OpenedInputs {
   readonly sources: InputSource[];
   /** for the readable part of the batch's name: the only input's stem, or the common folder's name */
   readonly readable: string;
+  /** what of folders and prefixes is not read although it may hold records, in words */
+  readonly passedOver: readonly string[];
   /** removes what was spooled */
   close(): Promise<void>;
 }
@@ -37,10 +48,15 @@ export async function openInputs(
   const remote: string[] = [];
   const once: (string | null)[] = [];
   const bucketOf = openBuckets();
+  const passed: string[] = [];
+  const onPassedOver: OnPassedOver = (input, paths) => {
+    if (paths.length > 0) passed.push(passedOverText(input, paths));
+  };
   for (const input of inputs) {
     if (input === "-") once.push(null);
-    else if (isRemote(input)) for (const address of await listRemote(input, bucketOf)) remote.push(address);
-    else for (const { path, isPipe } of await findLocalInputs(input)) (isPipe ? once : local).push(path);
+    else if (isRemote(input))
+      for (const address of await listRemote(input, bucketOf, onPassedOver)) remote.push(address);
+    else for (const { path, isPipe } of await findLocalInputs(input, onPassedOver)) (isPipe ? once : local).push(path);
   }
   if (local.length > 0 && remote.length > 0)
     throw new AssayError("E_USAGE", "inputs lie either in S3 or on this machine, not in both", {
@@ -67,7 +83,14 @@ export async function openInputs(
     await close();
     throw error;
   }
-  return { sources, readable: readableName(chosen), close };
+  return { sources, readable: readableName(chosen), passedOver: passed, close };
+}
+
+function passedOverText(input: string, paths: readonly string[]): string {
+  const first = visibleText(basename([...paths].sort(compareNatural)[0] ?? ""));
+  const files =
+    paths.length === 1 ? `1 file is not read, ${first}` : `${paths.length} files are not read, the first ${first}`;
+  return `${visibleText(input)}: ${files}; a folder is read for one kind of file, others are to be named`;
 }
 
 /** The only input's stem; of several the folder they have in common; of stdin its name. */
@@ -94,7 +117,7 @@ function openBuckets(): BucketOf {
   };
 }
 
-async function listRemote(input: string, bucketOf: BucketOf): Promise<string[]> {
+async function listRemote(input: string, bucketOf: BucketOf, onPassedOver: OnPassedOver): Promise<string[]> {
   const [, bucket = "", key = ""] = /^s3:\/\/([^/]+)\/?(.*)$/is.exec(input) ?? [];
   const store = await bucketOf(bucket);
   const address = (found: string): string => {
@@ -110,7 +133,9 @@ async function listRemote(input: string, bucketOf: BucketOf): Promise<string[]> 
   if (!isGlob(key) && key !== "" && !key.endsWith("/") && (await store.head(key)) !== null) return [address(key)];
   const below: string[] = [];
   for await (const { key: name } of store.list(base === "" ? "" : `${base}/`)) below.push(name);
-  const found = (isGlob(key) ? below.filter(readGlob(key).matches) : pickInputs(below)).map(address);
+  const picked = isGlob(key) ? below.filter(readGlob(key).matches) : pickInputs(below);
+  if (!isGlob(key) && picked.length > 0) onPassedOver(input, passedOver(below, picked));
+  const found = picked.map(address);
   if (found.length === 0) {
     throw new AssayError("E_INPUT_MISSING", "no input object was found", {
       where: input,

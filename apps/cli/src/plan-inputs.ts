@@ -30,7 +30,7 @@ export interface PlannedInputs {
 }
 
 /**
- * Pass 1 with its progress. Throws what chooseInputFormat, planBatch and chooseReuse throw, and E_ABORTED when the
+ * Pass 1 with its progress; says what of the inputs is not read. Throws what chooseInputFormat, planBatch and chooseReuse throw, and E_ABORTED when the
  * signal fires: nothing is stored yet. Without a store there is nothing to reuse.
  */
 export async function planInputs(
@@ -42,6 +42,7 @@ export async function planInputs(
 ): Promise<PlannedInputs> {
   if (flags.reuse.length > 0 && store === null)
     throw new AssayError("E_USAGE", "--reuse names batches of a root", { expected: "--root, or ASSAY_ROOT" });
+  for (const text of inputs.passedOver) note(text);
   const format = await chooseInputFormat(inputs.sources, flags);
   const flagged = submitSettings(flags, chosen, {
     readable: inputs.readable,

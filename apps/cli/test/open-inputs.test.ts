@@ -45,6 +45,19 @@ describe("inputs", () => {
     expect((await openInputs([join(folder, "b")])).readable).toBe("b");
   });
 
+  test("what a folder holds beside them that may be records is told, and nothing of a folder that holds none", async () => {
+    for (const name of ["a.jsonl", "b.parquet", "c/d.jsonl.zstd", "e.ndjson", "README.md", ".f.csv"])
+      await put(folder, name);
+    expect((await openInputs([folder])).passedOver).toEqual([
+      expect.stringContaining(`${folder}: 3 files are not read, the first b.parquet`),
+    ]);
+    expect((await openInputs([join(folder, "c")]).catch((error: unknown) => error)) as object).toMatchObject({
+      code: "E_INPUT_MISSING",
+    });
+    expect((await openInputs([join(folder, "*")])).passedOver).toEqual([]);
+    expect((await openInputs([join(folder, "a.jsonl")])).passedOver).toEqual([]);
+  });
+
   test("a folder without JSON Lines for its Parquet, read by ranges", async () => {
     for (const name of ["b.parquet", "a.parquet", "card.csv", "info.json"]) await put(folder, name);
     const opened = await openInputs([folder]);
@@ -146,6 +159,10 @@ test("an object of a bucket whose name is no key is refused with its name, and n
     put("twice//a.jsonl");
     put("back/a\\b.jsonl");
     expect(await labels(`s3://${server.bucket}/fine/`)).toEqual(["a.jsonl"]);
+    put("fine/b.csv");
+    expect((await openInputs([`s3://${server.bucket}/fine`])).passedOver).toEqual([
+      expect.stringContaining(`s3://${server.bucket}/fine: 1 file is not read, b.csv`),
+    ]);
     const at = `s3://${server.bucket}/`;
     for (const [input, where] of [
       ["twice//a.jsonl", "twice//a.jsonl"],

@@ -26,6 +26,14 @@ export function pickInputs(paths: readonly string[]): string[] {
   return [];
 }
 
+const mayHoldRecords = /\.(jsonl|ndjson|json|csv|tsv|parquet|arrow)(\.(gz|gzip|zst|zstd|bz2|xz))?$/i;
+
+/** Of the files of a folder those that are none of the `picked`, and by their names hold records all the same. */
+export function passedOver(paths: readonly string[], picked: readonly string[]): string[] {
+  const taken = new Set(picked);
+  return paths.filter((path) => mayHoldRecords.test(path) && !taken.has(path));
+}
+
 export function isCsv(path: string): boolean {
   return /\.csv(\.gz|\.zst)?$/i.test(path);
 }

@@ -1,5 +1,5 @@
 export { chooseFormat } from "./choose-format.ts";
-export { type ChosenInput, chooseInputs, inputKinds, pickInputs } from "./choose-inputs.ts";
+export { type ChosenInput, chooseInputs, inputKinds, passedOver, pickInputs } from "./choose-inputs.ts";
 export { dataSetCard } from "./data-set-card.ts";
 export { type DecodeKeys, decodeKeys } from "./decode-keys.ts";
 export { type DecodedShard, type DecodeShard, decodeShard } from "./decode-shard.ts";
