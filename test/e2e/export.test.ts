@@ -154,6 +154,27 @@ test("pairs are best against worst of one conversation, and what gave none is sa
   }
 }, 60_000);
 
+test.each([["dataset"], ["rows"]])(
+  "an address in a bucket is refused, and is no folder here: --as %s",
+  async (shape) => {
+    const address = `s3://bucket/${shape}.parquet`;
+    const { stderr } = await expectExit(2, ["export", "latest", address, "--root", root, "--as", shape]);
+    expect(stderr).toContain("an export is written to this machine");
+    expect(await readdir(".")).not.toContain("s3:");
+  },
+  60_000,
+);
+
+test("the table of groups says how many records have no group, since they could not be read", async () => {
+  const [input, other] = [join(folder, "half.jsonl"), join(folder, "other")];
+  await writeFile(input, '{"prompt":"Q","response":"A"}\n{"prompt":1}\n');
+  const flags = ["--principle", "correctness", "--max-bad", "1", "--max-failed", "1"];
+  await expectExit(0, ["score", input, "--root", other, "--engine", "sim", ...flags]);
+  const path = join(folder, "half.csv");
+  const { stderr } = await expectExit(0, ["export", "latest", path, "--root", other, "--as", "groups"]);
+  expect(stderr).toContain("left out: 1 record that could not be read, and so has no group");
+}, 120_000);
+
 test("the table of groups stands beside DuckDB's own figures", async () => {
   const path = await exported("groups.csv", "--as", "groups");
   const wrong = await sql(

@@ -23,7 +23,7 @@ const exportShapes = ["rows", "dataset", "pairs", "groups"] as const;
 /**
  * A batch's results for whoever goes on with them: all rows in one file, a Hugging Face data set folder, preference
  * pairs, or the table of groups. Of what is unfinished what is there, and E_NOT_FINISHED at the end: a command that
- * follows must not take half a batch for a whole one.
+ * follows must not take half a batch for a whole one. Throws E_USAGE for an address in a bucket, among others.
  */
 export async function exportBatch(text: string, path: string, flags: ExportFlags): Promise<void> {
   const shape = oneOf("--as", exportShapes, flags.as);
@@ -32,6 +32,7 @@ export async function exportBatch(text: string, path: string, flags: ExportFlags
     throw new AssayError("E_USAGE", `--as ${shape} takes rewards alone: a row without one never gets a number`, {
       got: `--missing ${missing}`,
     });
+  refuseRemote(path, shape);
   const format = shape === "dataset" ? "parquet" : formatOf(path, shape === "pairs" ? ["jsonl"] : exportFormats);
   const store = await openStore(flags.root);
   const source = await openExport(store, text, path);
@@ -62,6 +63,17 @@ async function exportOneFile(
     writeExport({ format, text: options.text, columns: source.file.columns }, exportRows(source, options), sink),
   );
   note(`${counted(rows, "row")} in ${path}`);
+}
+
+/** As a path it would be a folder named s3: beside where people stand, and nobody looks for it there. */
+function refuseRemote(path: string, shape: (typeof exportShapes)[number]): void {
+  if (!/^(s3:|[a-z][a-z0-9+.-]*:\/\/)/i.test(path)) return;
+  const copy = shape === "dataset" ? "aws s3 cp --recursive FOLDER" : "aws s3 cp FILE";
+  throw new AssayError("E_USAGE", "an export is written to this machine", {
+    expected: "the path of a new file, or of a folder for --as dataset",
+    got: path,
+    next: `export it here, then copy it: ${copy} ${path}`,
+  });
 }
 
 function formatOf<T extends string>(path: string, allowed: readonly T[]): T {
