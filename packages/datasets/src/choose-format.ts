@@ -42,7 +42,7 @@ async function firstFields(
   // what any format cuts out may be too large for a reader that does not know the format yet
   const cut = importers.flatMap((importer) => importer.cut ?? []);
   let looked = 0;
-  for await (const batch of readPacked(source, { where, csv: isCsv(input), cut })) {
+  for await (const batch of readPacked(source, { input, where, csv: isCsv(input), cut })) {
     const first = batch.records.find(isRecord);
     if (first !== undefined) return Object.keys(first.parsed.value);
     looked += batch.records.length;

@@ -11,6 +11,7 @@ import { readCsv } from "./read-csv.ts";
 import { readJsonArray } from "./read-json-array.ts";
 import { type ReadRecord, type RecordBatch, readLines } from "./read-jsonl.ts";
 import { readParquet } from "./read-parquet.ts";
+import { refuseNoData, stubBytes } from "./refuse-no-data.ts";
 
 /** Reads the records of one input, in order, each with its place; bad ones as values. */
 export type ReadRecords = (
@@ -37,7 +38,7 @@ export function recordReader(importer: Importer, { detected, columns, map }: Rea
     const origin: Origin = { input, columns, map };
     let toCheck = detected;
     const isTable = importer === csv || isCsv(input);
-    for await (const batch of readPacked(source, { where, csv: isTable, cut: importer.cut ?? [] })) {
+    for await (const batch of readPacked(source, { input, where, csv: isTable, cut: importer.cut ?? [] })) {
       const first = toCheck ? batch.records.find(isRecord) : undefined;
       if (first !== undefined) {
         refuseOther(importer, importerOf(Object.keys(first.parsed.value), input, where), where);
@@ -56,10 +57,17 @@ export const readOwnRecords: ReadRecords = recordReader(records, { detected: fal
 /** The records of an input as they stand in it, whatever it is packed in. */
 export async function* readPacked(
   source: InputBytes,
-  options: { readonly where: string; readonly csv: boolean; readonly cut: readonly string[] },
+  options: {
+    readonly input: string;
+    readonly where: string;
+    readonly csv: boolean;
+    readonly cut: readonly string[];
+  },
 ): AsyncGenerator<RecordBatch> {
   const { where, csv, cut } = options;
-  const { head, whole, close } = await peek(await source.open(), (seen) => seen.length >= signatureBytes);
+  const { head, whole, close } = await peek(await source.open(), (seen) => seen.length >= stubBytes);
+  // the cells of a table may begin with anything
+  if (!csv || head.length === 0) await refuseOrClose(close, () => refuseNoData(head, options));
   if (fileFormat(head) === "parquet") {
     await close();
     const ranges = await source.ranges();
@@ -79,6 +87,15 @@ export async function* readPacked(
   if (csv) yield* readCsv(begun.whole, { where });
   else if (firstLetter(begun.head) === 0x5b) yield* readJsonArray(begun.whole, { where });
   else yield* readLines(begun.whole, { cut });
+}
+
+async function refuseOrClose(close: () => Promise<void>, refuse: () => void): Promise<void> {
+  try {
+    refuse();
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 /** Is this a record whose fields can be looked at? */

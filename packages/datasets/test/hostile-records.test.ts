@@ -48,7 +48,7 @@ describe("records with anything in any place", () => {
     const importer = importerByName(name);
     const { columns } = importer;
     const origin = { input: file, columns, map: {} };
-    const packed = { where: file, csv: name === "csv", cut: importer.cut ?? [] };
+    const packed = { input: file, where: file, csv: name === "csv", cut: importer.cut ?? [] };
     const whole = await tell(readPacked(inputOf(fixture(file)), packed));
     const good = whole.records.flatMap(({ parsed }) => (parsed.ok ? [parsed.value] : []));
     const settings = {
