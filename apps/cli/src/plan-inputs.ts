@@ -97,11 +97,28 @@ export function noteOddities(planned: PlannedInputs): void {
     note(`${counted(times, "bad record")}: ${kind}${named}, first at ${first}; kept as bad_input`);
   }
   if (file.counts.equal_ids > 0) note(`${counted(file.counts.equal_ids, "record")} with an id that came before`);
+  for (const text of oddInputs(planned.planned)) note(text);
   for (const { input, torn } of file.inputs) {
     if (torn > 0) note(`${printable(input, 120)}: the last line is not whole and was left out`);
   }
   if (tally.leftOut.size > 0)
     note(`fields not carried along, being long or nested: ${leftOutNames(tally)}; --carry-all takes them`);
+}
+
+/** Files that gave nothing, of many that did: a writer that ended early, or something else in a file's place. */
+export function oddInputs({ file: { inputs }, sample }: Pick<PlannedBatch, "file" | "sample">): string[] {
+  // of a sample a file may have no part
+  if (sample !== null) return [];
+  const empty = inputs.filter(({ records, torn }) => records + torn === 0);
+  const lost = inputs.filter(({ records, bad }) => records > 0 && bad === records);
+  return [
+    ...(empty.length === 0 ? [] : [`${counted(empty.length, "file")} without a record, ${firstOf(empty)}`]),
+    ...(lost.length === 0 ? [] : [`${counted(lost.length, "file")} of bad records alone, ${firstOf(lost)}`]),
+  ];
+}
+
+function firstOf(inputs: BatchFile["inputs"]): string {
+  return `${inputs.length === 1 ? "" : "the first "}${printable(inputs[0]?.input ?? "", 120)}`;
 }
 
 /** Columns that were asked for by a name which no record has, or never with a value; an importer's may well be empty. */

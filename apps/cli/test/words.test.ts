@@ -2,6 +2,7 @@ import { type BatchFile, type ControlEntry, profileByName, type Status } from "@
 import { memoryStore } from "@assay/testkit";
 import { describe, expect, test } from "@jest/globals";
 import { mendRecords } from "../src/mend-records.ts";
+import { oddInputs } from "../src/plan-inputs.ts";
 import type { BatchState } from "../src/read-state.ts";
 import { refuseFailedRows } from "../src/refuse-failed-rows.ts";
 import { statusText } from "../src/show-summary.ts";
@@ -134,4 +135,21 @@ test.each([
   const counts = { records: 10, responses: 0, rows: 10, bad: 10 };
   expect(mendRecords({ bad, counts }, { map })).toBe(next);
   expect(mendRecords({ bad, counts: { ...counts, records: 20 } }, { map })).toBe(`${next}, or raise --max-bad`);
+});
+
+test("of many inputs those that gave nothing are named, but for a sample, in which a file may have no part", () => {
+  const input = { bytes: 1, blank: 0, torn: 0 };
+  const inputs = [
+    { ...input, input: "a.jsonl", records: 5, bad: 1 },
+    { ...input, input: "b.jsonl", records: 0, bad: 0 },
+    { ...input, input: "c.jsonl", records: 3, bad: 3 },
+    { ...input, input: "d.jsonl", records: 0, bad: 0 },
+    { ...input, input: "e.jsonl", records: 0, bad: 0, torn: 1 },
+  ];
+  const file = { inputs } as unknown as BatchFile;
+  expect(oddInputs({ file, sample: null })).toEqual([
+    "2 files without a record, the first b.jsonl",
+    "1 file of bad records alone, c.jsonl",
+  ]);
+  expect(oddInputs({ file, sample: { chosen: new Set([1]), of: 8 } })).toEqual([]);
 });

@@ -8,7 +8,7 @@ import { printable } from "../histogram.ts";
 import { onSignals } from "../on-signals.ts";
 import { openInputs } from "../open-inputs.ts";
 import { openStore } from "../open-store.ts";
-import { emptyColumns, leftOutNames, type PlannedInputs, planInputs } from "../plan-inputs.ts";
+import { emptyColumns, leftOutNames, oddInputs, type PlannedInputs, planInputs } from "../plan-inputs.ts";
 import { readState } from "../read-state.ts";
 import { count, counted, duration, result, resultJson, sizeText } from "../say.ts";
 
@@ -73,6 +73,7 @@ function planLines(inputs: PlannedInputs, exists: Existing): string[] {
       .map((input) => line("", `${printable(input.input, 60)}  ${counted(input.records, "record")}`)),
     ...(file.inputs.length > 5 ? [line("", `and ${count(file.inputs.length - 5)} more`)] : []),
     ...torn.map(({ input }) => line("", `${printable(input, 60)}: the last line is not whole and is left out`)),
+    ...oddInputs(planned).map((text) => line("", text)),
     line("format", formatText(format)),
     ...[...tally.notes].map(([text, times]) => line("", `${counted(times, "record")}: ${text}`)),
     line("columns", file.columns.map(({ name, type }) => `in_${name} ${type}`).join(", ") || "none of the user's"),
