@@ -272,3 +272,20 @@ describe("importers", () => {
     expect(line).toMatch(/^chat:7 \|.*"domain":"chat"/);
   });
 });
+
+test.each(["openai-chat", "openai-batch"])(
+  "%s: calls of tools beside a text are counted, as they are not shown",
+  (name) => {
+    const importer = importerByName(name);
+    const said = (message: object): unknown => {
+      const messages = [
+        { role: "user", content: "Q" },
+        { role: "assistant", content: "A", ...message },
+      ];
+      const raw = name === "openai-chat" ? { messages } : { custom_id: "1", body: { messages } };
+      return importer.toRecord(raw, { input: "a.jsonl", columns: [], map: {} }).note;
+    };
+    expect(said({ tool_calls: [{ id: "1" }] })).toMatch(/calls of tools/);
+    for (const none of [{}, { tool_calls: null }, { tool_calls: [] }]) expect(said(none)).toBeUndefined();
+  },
+);

@@ -1,7 +1,7 @@
 import { BadRecord } from "@assay/core";
 import type { Importer, RawRecord } from "../importer.ts";
 import { isObject, objectField, without } from "../raw-fields.ts";
-import { openAiMessages, textOfParts } from "./openai-messages.ts";
+import { callsNotShown, openAiMessages, textOfParts } from "./openai-messages.ts";
 
 /**
  * Lines of OpenAI's Batch files, which vLLM's run-batch reads and writes, too. A request brings the conversation in its
@@ -25,7 +25,7 @@ export const openAiBatch: Importer = {
     const body = objectField(raw, "body", "missing_prompt");
     const given = body.messages ?? body.input;
     if (given === undefined || given === null) throw new BadRecord("missing_prompt", "body.messages");
-    const { messages, principle } = openAiMessages(given, "body.messages");
+    const { messages, principle, callsTools } = openAiMessages(given, "body.messages");
     const responses = answers(raw);
     return {
       record: {
@@ -34,6 +34,7 @@ export const openAiBatch: Importer = {
         ...(responses === null ? {} : { responses }),
         ...(principle === null ? {} : { principle }),
       },
+      ...(callsTools ? { note: callsNotShown } : {}),
     };
   },
 };
