@@ -15,7 +15,7 @@ export const plainParsers: Partial<ParquetParsers> = {
   timestampFromMilliseconds: (millis) => isoTime(BigInt(millis) * 1_000_000n),
   timestampFromMicroseconds: (micros) => isoTime(BigInt(micros) * 1_000n),
   timestampFromNanoseconds: (nanos) => isoTime(BigInt(nanos)),
-  dateFromDays: (days) => new Date(days * 86_400_000).toISOString().slice(0, 10),
+  dateFromDays: (days) => isoTime(BigInt(days) * 86_400_000_000_000n).replace(/T.*$/, ""),
 };
 
 /** Text, or what stands for bytes that are none. */
@@ -35,9 +35,16 @@ function jsonOf(bytes: Uint8Array | undefined): unknown {
   return parsed.ok ? parsed.value : notJson;
 }
 
-/** `2026-01-01T00:00:00.000Z`, with six or nine decimals where the time has them. */
+/** The widest Date, in milliseconds from the epoch. */
+const maxDateMs = 8_640_000_000_000_000n;
+
+/**
+ * `2026-01-01T00:00:00.000Z`, with six or nine decimals where the time has them. Of a time that no Date holds, as
+ * DuckDB's infinity is one, the number with its unit: a column that is not asked for must not end the reading.
+ */
 function isoTime(nanos: bigint): string {
   const millis = nanos / 1_000_000n - (nanos % 1_000_000n < 0n ? 1n : 0n);
+  if (millis > maxDateMs || millis < -maxDateMs) return `${nanos} ns from 1970-01-01`;
   const rest = nanos - millis * 1_000_000n;
   const text = new Date(Number(millis)).toISOString();
   if (rest === 0n) return text;
