@@ -130,7 +130,9 @@ async function listRemote(input: string, bucketOf: BucketOf, onPassedOver: OnPas
   };
   const base = isGlob(key) ? globBase(key) : key.replace(/\/+$/, "");
   if (base !== "") address(base);
-  if (!isGlob(key) && key !== "" && !key.endsWith("/") && (await store.head(key)) !== null) return [address(key)];
+  // a name is a name, whatever characters it has, as it is on this machine
+  const mayBeName = isGlob(key) ? isKey(key) : key !== "" && !key.endsWith("/");
+  if (mayBeName && (await store.head(key)) !== null) return [address(key)];
   const below: string[] = [];
   for await (const { key: name } of store.list(base === "" ? "" : `${base}/`)) below.push(name);
   const picked = isGlob(key) ? below.filter(readGlob(key).matches) : pickInputs(below);

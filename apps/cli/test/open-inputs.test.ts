@@ -159,6 +159,11 @@ test("an object of a bucket whose name is no key is refused with its name, and n
     put("twice//a.jsonl");
     put("back/a\\b.jsonl");
     expect(await labels(`s3://${server.bucket}/fine/`)).toEqual(["a.jsonl"]);
+    put("shards[0]/step?.jsonl");
+    put("shards0/step1.jsonl");
+    const named = await openInputs([`s3://${server.bucket}/shards[0]/step?.jsonl`]);
+    expect(named.sources.map(({ where }) => where)).toEqual([`s3://${server.bucket}/shards[0]/step?.jsonl`]);
+    expect(await labels(`s3://${server.bucket}/shards[0]/step[1].jsonl`)).toEqual(["step1.jsonl"]);
     put("fine/b.csv");
     expect((await openInputs([`s3://${server.bucket}/fine`])).passedOver).toEqual([
       expect.stringContaining(`s3://${server.bucket}/fine: 1 file is not read, b.csv`),
