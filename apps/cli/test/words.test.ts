@@ -79,6 +79,8 @@ describe("what to type after failures", () => {
     expect(step("looped", ["a"], again("looped", null, false))).not.toContain("--again");
     expect(step("truncated", ["a"], again("truncated", 200))).toMatch(/max_tokens=200 --again$/);
     expect(step("bad_input", ["a"])).not.toContain("assay retry");
+    // a new batch would ask millions of rows again for the sake of one line
+    expect(step("bad_input", ["a"])).toContain("submit it again with --reuse a:");
   });
 });
 

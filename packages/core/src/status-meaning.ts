@@ -35,7 +35,7 @@ export const statusMeanings: { readonly [status in Status]: StatusMeaning } = {
   },
   bad_input: {
     means: "the record could not be read, so there was nothing to ask",
-    next: "mend this line of the input and submit it again",
+    next: "mend this line of the input and submit it again with --reuse BATCH: only what is new is asked",
   },
   rejected: {
     means: "the engine refused the request, or the row's text would have become, or became, template",
