@@ -5,7 +5,8 @@ import { writeOnce } from "./write-once.ts";
 
 /**
  * The table for group-relative training (GRPO): every row with its reward, and its group's size, mean and deviation.
- * A record that could not be read has no group: how many there are is said. Two walks over the shards. Memory: four numbers a group.
+ * A record that could not be read has no group: how many there are is said. Two walks over the shards. Memory: four
+ * numbers a group.
  */
 export async function exportGroups(source: OpenedExport, path: string, format: ExportOptions["format"]): Promise<void> {
   const statistics = createGroupStatistics();

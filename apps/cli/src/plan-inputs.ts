@@ -30,8 +30,9 @@ export interface PlannedInputs {
 }
 
 /**
- * Pass 1 with its progress; says what of the inputs is not read. Throws what chooseInputFormat, planBatch and chooseReuse throw, and E_ABORTED when the
- * signal fires: nothing is stored yet. Without a store there is nothing to reuse.
+ * Pass 1 with its progress; says what of the inputs is not read. Throws what chooseInputFormat, planBatch and
+ * chooseReuse throw, and E_ABORTED when the signal fires: nothing is stored yet. Without a store there is nothing to
+ * reuse.
  */
 export async function planInputs(
   store: ObjectStore | null,

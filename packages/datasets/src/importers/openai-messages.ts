@@ -38,8 +38,7 @@ function plainMessage(message: unknown, field: string): { role: unknown; content
   // an item of a Responses request that is no message: a call of a tool, a thought
   if (message.role === undefined && message.type !== undefined) throw new BadRecord("unsupported_content", field);
   const isSilent = typeof message.content !== "string" || message.content === "";
-  if (isSilent && hasCalls(message))
-    throw new BadRecord("unsupported_content", `${field}.tool_calls`);
+  if (isSilent && hasCalls(message)) throw new BadRecord("unsupported_content", `${field}.tool_calls`);
   const role = message.role === "developer" ? "system" : message.role;
   return { role, content: textOfParts(message.content, `${field}.content`) };
 }
