@@ -1,4 +1,4 @@
-import type { BadCode } from "@assay/core";
+import { type BadCode, endsConversation } from "@assay/core";
 import type { Importer } from "@assay/datasets";
 import type { WalkTally } from "@assay/scoring";
 import { printable } from "./histogram.ts";
@@ -35,6 +35,10 @@ function stepFor(
       return `--principle TEXT gives one to records that bring none${canMap ? `, --map principle=FIELD says which field it is${has}` : ""}`;
     case "unsafe_integer":
       return `write what is beyond 2^53 as text: ${JSON.stringify(printable(field ?? "id", 40))}: "9007199254740993"`;
+    case "unsupported_content":
+      return canMap && field?.endsWith(endsConversation)
+        ? "--map response=- leaves that field aside, and the last turn is judged"
+        : null;
     case "invalid_json":
       return "each line is to be one JSON object, or the file one array of them: jq -c . FILE > NEW.jsonl makes lines of any JSON";
     default:

@@ -129,6 +129,12 @@ test.each([
   ["missing_principle", "principle", {}, "--principle TEXT gives one to records that bring none"],
   ["unsafe_integer", "id", null, 'write what is beyond 2^53 as text: "id": "9007199254740993"'],
   ["wrong_type", "prompt", null, "mend the records"],
+  [
+    "unsupported_content",
+    "response, which ends the conversation already",
+    null,
+    "--map response=- leaves that field aside, and the last turn is judged",
+  ],
 ] as const)("what to do about too many bad records goes by their kind: %s", (kind, field, map, next) => {
   const bad = new Map([
     ["line_too_long" as const, { count: 1, first: "a:1", field: undefined, fields: [] }],

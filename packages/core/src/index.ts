@@ -67,6 +67,7 @@ export { checkMissingPolicy, exportedReward, type MissingPolicy, missingPolicies
 export { compareNatural } from "./natural-order.ts";
 export { neutraliseSpecials } from "./neutralise-specials.ts";
 export {
+  endsConversation,
   type NormalisedRecord,
   normaliseRecord,
   type RecordSettings,

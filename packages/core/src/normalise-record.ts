@@ -84,7 +84,7 @@ function normalise(
   const responses = responsesGiven ?? [last?.content ?? ""];
   // a chat with its answer in it, and the answer beside it: the judge would read it twice, as an answer to itself
   if (!fromTurn && last?.role === "assistant" && responses.includes(last.content))
-    throw new BadRecord("unsupported_content", `${nameOf("response")}, which ends the conversation already`);
+    throw new BadRecord("unsupported_content", `${nameOf("response")}${endsConversation}`);
   if (messages.length === 0) throw new BadRecord("empty_conversation", nameOf("messages"));
 
   const own = readTexts(given("principle"), given("principles"), nameOf("principle"), nameOf("principles"));
@@ -110,6 +110,9 @@ function normalise(
     ...(notes.length === 0 ? {} : { notes }),
   };
 }
+
+/** Stands behind the field of a response that is bad since it is the last turn, too. */
+export const endsConversation = ", which ends the conversation already";
 
 /** Two ways to say one thing: the second is read. Neither is carried along, so that only a word tells of the first. */
 const overruled = [
