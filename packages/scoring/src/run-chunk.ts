@@ -4,7 +4,7 @@ import type { BatchContext } from "./batch-context.ts";
 import type { ChunkOutcome, ChunkPorts } from "./chunk-ports.ts";
 import type { HeldLeases } from "./held-leases.ts";
 import { scoreChunk } from "./score-chunk.ts";
-import type { ServedBatches } from "./serve-batches.ts";
+import { awayPauseMs, type ServedBatches } from "./serve-batches.ts";
 import { waitForStore } from "./wait-for-store.ts";
 import type { Worker } from "./worker-ports.ts";
 
@@ -12,8 +12,8 @@ import type { Worker } from "./worker-ports.ts";
 export type Held = Pick<ChunkPorts, "spool" | "memory" | "ahead"> & { readonly leases: HeldLeases };
 
 const hasShard: ReadonlySet<ChunkOutcome["kind"]> = new Set(["committed", "lost-race", "exists"]);
-/** Before a chunk is tried again whose engines did not answer the probe. */
-const awayPauseMs = 5_000;
+/** After a job that is not for this worker: its jobs must not spin. */
+const putBackPauseMs = 250;
 
 /**
  * Opens the batch of a leased chunk and sets the chunk going, its rows counted as ahead; resolves with the rest of the
@@ -29,6 +29,10 @@ export async function runChunk(
   const { options, intake, ports } = worker;
   const { batch, chunk } = leased.job;
   if (held.leases.adopt(leased)) return null;
+  if (served.isUnprobed(batch)) {
+    await putToTheBack(worker, leased, awayPause(served));
+    return null;
+  }
   if ((options.only !== null && batch !== options.only) || served.isLeftAlone(batch)) {
     await putToTheBack(worker, leased);
     return null;
@@ -130,30 +134,37 @@ async function endOfChunk(
 
 /** A batch that cannot be opened. */
 async function refuse(worker: Worker, served: ServedBatches, leased: LeasedJob, error: AssayError): Promise<void> {
-  const { ports, options, intake } = worker;
+  const { options, intake } = worker;
   if (intake.aborted) return leased.handBack();
   if (error.code === "E_NO_SUCH_BATCH") return leased.done();
   if (error.class === "infrastructure") {
     options.onEvent({ type: "away", what: "engine", error });
-    await leased.handBack();
-    // it stands at the head of the line again
-    await ports.clock.sleep(awayPauseMs, intake);
-    return;
+    // batches that are open may have engines all the same
+    return putToTheBack(worker, leased, awayPause(served));
   }
   served.leaveAlone(leased.job.batch, error);
   await putToTheBack(worker, leased);
+}
+
+/** Where nothing else runs nobody is held up. */
+function awayPause(served: ServedBatches): number {
+  return served.running().length === 0 ? awayPauseMs : putBackPauseMs;
 }
 
 /**
  * Not for this worker: the job goes behind all others, and no further, since the scale of priorities ends. Handing it
  * back would put it at the head of the line, where this worker would meet it again at once.
  */
-async function putToTheBack({ ports, intake }: Worker, leased: LeasedJob): Promise<void> {
+async function putToTheBack(
+  { ports, intake }: Worker,
+  leased: LeasedJob,
+  pauseMs: number = putBackPauseMs,
+): Promise<void> {
   const { queue, clock } = ports;
   await leased.done();
   const last = await queue.lastPriority().catch(() => 0);
   await queue.add([{ ...leased.job, priority: Math.max(1, last) }]).catch(() => {});
-  await clock.sleep(250, intake);
+  await clock.sleep(pauseMs, intake);
 }
 
 function onStoreAway({ options }: Worker): (error: AssayError) => void {

@@ -9,6 +9,8 @@ import type { Worker } from "./worker-ports.ts";
 
 /** A batch whose engines do not fit (pin, probe) is left alone this long, so that its jobs do not spin. */
 const leaveAloneMs = 60_000;
+/** Before a batch is tried again whose engines did not answer the probe. */
+export const awayPauseMs = 5_000;
 
 /** The batches that a worker has to do with, as far as it knows them, and its chunks of them that run. */
 export interface ServedBatches {
@@ -19,6 +21,8 @@ export interface ServedBatches {
   open(batch: string): Promise<BatchContext>;
   /** since when no engine answers the probe of a batch; null = the last one did */
   unprobed(): Away | null;
+  /** Whether an engine did not answer the probe of this batch a moment ago: it is not tried yet, and others are served. */
+  isUnprobed(batch: string): boolean;
 
   /** A chunk of the batch runs from now until `end`; `stopped` aborts when the batch may not run any more. */
   run(batch: string): { readonly stopped: AbortSignal; end(): void };
@@ -66,6 +70,8 @@ export function serveBatches({ ports, options, giveBack, fail }: Worker): Served
   let lastFinalized: Promise<void> = Promise.resolve();
   let onFinalized = (): void => {};
   let unprobed: Away | null = null;
+  /** by batch, when its engines are probed again */
+  const probeAgainAt = new Map<string, number>();
 
   async function openNew(batch: string): Promise<BatchContext> {
     try {
@@ -73,6 +79,7 @@ export function serveBatches({ ports, options, giveBack, fail }: Worker): Served
         options.onEvent({ type: "way", batch, ...told }),
       );
       unprobed = null;
+      probeAgainAt.delete(batch);
       // nobody may have moved its jobs: a person without Redis cannot
       if (context.control.n === 0) weights.set(batch, context.control.weight);
       else if (isRunnable(context.control.state)) await reweigh(context);
@@ -80,8 +87,10 @@ export function serveBatches({ ports, options, giveBack, fail }: Worker): Served
     } catch (error) {
       contexts.delete(batch);
       const known = toAssayError(error);
-      if (known.code === "E_ENGINE_UNREACHABLE")
+      if (known.code === "E_ENGINE_UNREACHABLE") {
         unprobed = { since: unprobed?.since ?? clock.now(), why: known.message };
+        probeAgainAt.set(batch, clock.now() + awayPauseMs);
+      }
       throw error;
     }
   }
@@ -152,7 +161,7 @@ export function serveBatches({ ports, options, giveBack, fail }: Worker): Served
 
   function forget(batch: string): void {
     stopChunks(batch);
-    for (const map of [contexts, done, leftAlone, weights]) map.delete(batch);
+    for (const map of [contexts, done, leftAlone, weights, probeAgainAt]) map.delete(batch);
     pool.lift(batch);
   }
 
@@ -166,6 +175,7 @@ export function serveBatches({ ports, options, giveBack, fail }: Worker): Served
       });
     },
     unprobed: () => unprobed,
+    isUnprobed: (batch) => (probeAgainAt.get(batch) ?? 0) > clock.now(),
 
     run(batch) {
       const chunk = { batch, controller: new AbortController() };
@@ -204,7 +214,7 @@ export function serveBatches({ ports, options, giveBack, fail }: Worker): Served
     },
     forget,
     forgetAllBut(kept) {
-      for (const map of [contexts, done, leftAlone, weights])
+      for (const map of [contexts, done, leftAlone, weights, probeAgainAt])
         for (const batch of map.keys()) if (!kept.has(batch)) forget(batch);
     },
   };

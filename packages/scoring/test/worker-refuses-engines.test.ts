@@ -3,12 +3,12 @@ import { memoryStore } from "@assay/testkit";
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import type { ProbeEngines } from "../src/batch-context.ts";
 import { pinBatch } from "../src/pin-batch.ts";
-import { pin, probing, records, submit } from "./build-batch.ts";
+import { pin, probing, profile, records, submit } from "./build-batch.ts";
 import { until } from "./immediate-clock.ts";
 import { scriptedPool } from "./scripted-pool.ts";
 import { startWorker } from "./start-worker.ts";
 import { wipeableQueue } from "./wipeable-queue.ts";
-import { code, testWorkers, verify } from "./worker-world.ts";
+import { code, shards, testWorkers, verify } from "./worker-world.ts";
 
 testWorkers();
 
@@ -74,6 +74,25 @@ describe("run-worker: engines that do not fit", () => {
     expect(await worker.ended).toBe("idle");
     expect(worker.events).toContainEqual(expect.objectContaining({ type: "away", what: "engine" }));
     expect(await verify(store, file)).toMatchObject({ complete: true, broken: null });
+  });
+
+  test("a batch one of whose engines does not answer the probe waits, and rows of another get the engines", async () => {
+    const open = await submit(store, records(600));
+    const other = { ...profile, max_tokens: profile.max_tokens - 1 };
+    const waits = await submit(store, records(40), { batch: { profile: other } });
+    let isAway = true;
+    const probe: ProbeEngines = async (asked, revision) => {
+      if (isAway && asked.max_tokens === other.max_tokens) throw new AssayError("E_ENGINE_UNREACHABLE", "played");
+      return probing()(asked, revision);
+    };
+    const worker = startWorker({ store, queue, probe });
+    const probes = () => worker.events.filter(({ type }) => type === "away").length;
+    await until(() => shards(store, open) === open.chunks.length || probes() === 50);
+    const doneMeanwhile = shards(store, open);
+    isAway = false;
+    expect(await worker.ended).toBe("idle");
+    expect(doneMeanwhile).toBe(open.chunks.length);
+    expect(await verify(store, waits)).toMatchObject({ complete: true, broken: null });
   });
 
   test("two engines of one worker that differ are refused before anything is pinned", async () => {
