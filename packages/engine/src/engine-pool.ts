@@ -23,6 +23,8 @@ export interface WatchedPool {
   taken(origin: string): number;
   /** Sends no row there until it was looked at; what is in flight goes on. */
   suspect(origin: string, why: string): void;
+  /** The same, and it has to prove itself before it is taken back: nobody knows what it is. */
+  doubt(origin: string, why: string): void;
   /**
    * Gives an engine up that answers no more, or is another one by now: its rows in flight are lost to it at once, and
    * it has to prove itself before it is taken back. False when it was down already.
@@ -208,6 +210,12 @@ export function createEnginePool(options: {
     suspect(origin, why) {
       const engine = named(origin);
       if (engine !== undefined) lost(engine, why);
+    },
+    doubt(origin, why) {
+      const engine = named(origin);
+      if (engine === undefined) return;
+      engine.doubted = true;
+      lost(engine, why);
     },
     lose(origin, why) {
       const engine = named(origin);

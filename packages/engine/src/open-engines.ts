@@ -33,8 +33,9 @@ export interface Engines {
   models(): Promise<{ origin: string; models: string[]; simulated: boolean }[]>;
   /**
    * Probes every engine for a profile. Returns the profile with the ids that its words have here, and every version that
-   * an engine of these has had, those that come back with another included. Rejects with
-   * E_ENGINE_UNREACHABLE, E_ENGINE_DENIED, or E_ENGINE_REFUSED naming check, expected and got.
+   * an engine of these has had, those that come back with another included. Engines that do not answer hold up nobody: no
+   * facts are told of them, and they get no rows until they answer and pass as the others did. Rejects with
+   * E_ENGINE_UNREACHABLE where none answers, E_ENGINE_DENIED, or E_ENGINE_REFUSED naming check, expected and got.
    */
   probe(
     profile: Profile,
@@ -114,7 +115,9 @@ export function openEngines(options: OpenEnginesOptions): Engines {
       ),
 
     async probe(profile, model, revision) {
-      const reports = await probeAll(profile, model, revision);
+      const all = await probeAll(profile, model, revision);
+      const answering = all.filter((report) => !isSilent(report));
+      const reports = answering.length === 0 ? all : answering;
       const facts = reports.map((report) => report.facts ?? refuse(report));
       const resolved = reports[0]?.profile;
       if (resolved === null || resolved === undefined) throw new AssayError("E_USAGE", "no engine is named");
@@ -127,6 +130,7 @@ export function openEngines(options: OpenEnginesOptions): Engines {
         });
       }
       takeBack.noteProbe({ profile, model, revision, resolved, facts });
+      for (const report of all.filter(isSilent)) watched.doubt(report.origin, "it does not answer the probe");
       return { profile: resolved, facts, versions: takeBack.versions };
     },
 
@@ -145,10 +149,20 @@ export function openEngines(options: OpenEnginesOptions): Engines {
   };
 }
 
+/** Whether it did not even tell its models; one that refuses the key answers. */
+function isSilent(report: EngineReport): boolean {
+  const failed = report.checks.find(({ ok }) => !ok);
+  return failed?.name === "reachable" && !refusesKey(failed.found);
+}
+
+function refusesKey(found: string): boolean {
+  return /\b40[13]\b/.test(found);
+}
+
 function refuse(report: EngineReport): never {
   const failed = report.checks.find(({ ok }) => !ok);
   if (failed?.name === "reachable") {
-    throw unreachable(report.origin, { why: failed.found, denied: /\b40[13]\b/.test(failed.found) });
+    throw unreachable(report.origin, { why: failed.found, denied: refusesKey(failed.found) });
   }
   throw new AssayError("E_ENGINE_REFUSED", `the engine failed the probe: ${failed?.name}`, {
     where: report.origin,

@@ -103,6 +103,52 @@ describe("an engine that comes back", () => {
   }, 60_000);
 });
 
+test("an engine that does not answer the probe holds up no other, and gets rows once it has passed like them", async () => {
+  const first = await startSimulator({});
+  let second = await startSimulator({});
+  const { url } = second;
+  await second.close();
+  const agent = new Agent(engineAgentOptions());
+  const warnings: string[] = [];
+  let tell = (): void => {};
+  const refused = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  const engines = openEngines({
+    urls: [url, first.url],
+    agent,
+    apiKey: null,
+    inFlight: 4,
+    lookEveryMs: 60_000,
+    onWarning(text) {
+      warnings.push(text);
+      if (text.includes("gets no rows")) tell();
+    },
+  });
+  open.push({ close: () => agent.destroy() }, first, { close: () => second.close() }, engines);
+  const { facts } = await engines.probe(genrm, "simulator", null);
+  expect(facts.map(({ origin }) => origin)).toEqual([first.url]);
+  expect(engines.pool.capacity).toBe(4);
+  const port = Number(new URL(url).port);
+  second = await startSimulator({ port, logprobsMode: "processed" });
+  await refused;
+  expect(engines.pool.capacity).toBe(4);
+  await second.close();
+  second = await startSimulator({ port });
+  const slots = await Promise.all(Array.from({ length: 8 }, () => engines.pool.acquire("x", never)));
+  expect(slots.filter(({ origin }) => origin === url)).toHaveLength(4);
+  for (const slot of slots) slot.release();
+}, 60_000);
+
+test("where no engine answers the probe that is said", async () => {
+  const simulator = await startSimulator({});
+  await simulator.close();
+  const agent = new Agent(engineAgentOptions());
+  const engines = openEngines({ urls: [simulator.url], agent, apiKey: null, inFlight: 4, onWarning: () => {} });
+  open.push({ close: () => agent.destroy() }, engines);
+  await expect(engines.probe(genrm, "simulator", null)).rejects.toMatchObject({ code: "E_ENGINE_UNREACHABLE" });
+}, 60_000);
+
 describe("the process behind a URL", () => {
   function takeBack() {
     const warnings: string[] = [];

@@ -134,7 +134,8 @@ export function createBatchReading(options: {
 
     on(origin) {
       const reading = engines.get(origin);
-      if (reading === undefined) return { way: first, server: vllmForm };
+      // one that did not answer when the others were probed has passed as they did since
+      if (reading === undefined) return { way: first, server: options.facts[0]?.server ?? vllmForm };
       const compares = reading.wants !== null && pairs.length < comparedRows;
       return { way: compares ? "both" : reading.way, server: reading.server };
     },
