@@ -8,7 +8,7 @@ import { fetchSaved } from "./fetch-saved.ts";
 import { type PartialChunk, readPartial } from "./read-partial.ts";
 import { saveRows } from "./save-rows.ts";
 import { untilAborted, waitForStore } from "./wait-for-store.ts";
-import { watchLosses } from "./watch-losses.ts";
+import { type Losses, watchLosses } from "./watch-losses.ts";
 
 /** What the attempts of one process at one chunk have in common. */
 export interface ChunkAttempts {
@@ -118,7 +118,7 @@ async function ask(
     else if (!options.abort.aborted) await saver.save();
     const isOver = options.signal.aborted || options.drain.aborted || !isAssayError(error, "E_ABORTED");
     const isLetGo = !isOver && !overtaken && unsaveable === null;
-    if (died.aborted) leaveOpen();
+    if (died.aborted) leaveOpen({ attempt, losses, dead, abort: options.abort });
     else if (narrower.signal.aborted && isLetGo) return "narrower";
     else await attempt.end(options.abort);
     // of no use any more once the chunk goes back, and the store may say nothing for minutes
@@ -132,12 +132,16 @@ async function ask(
     over.abort();
     await saver.close();
   }
+}
 
-  /** Its engine died, or may have: when it is back and turns out to have lived, nothing died under the attempt. */
-  function leaveOpen(): void {
-    void losses.allLive().then(async (lived) => {
-      if (lived) await attempt.end(options.abort);
-      else dead.add(attempt.id);
-    });
-  }
+/**
+ * Its engine died, or may have: when it is back and turns out to have lived, nothing died under the attempt. An engine
+ * that never comes back keeps what is handed in here for ever: nothing of the chunk's rows.
+ */
+function leaveOpen(of: { attempt: ChunkAttempt; losses: Losses; dead: Set<string>; abort: AbortSignal }): void {
+  const { attempt, losses, dead, abort } = of;
+  void losses.allLive().then(async (lived) => {
+    if (lived) await attempt.end(abort);
+    else dead.add(attempt.id);
+  });
 }
