@@ -10,7 +10,10 @@ export interface WatchOptions {
   readonly liveTokens: number;
   /** how often the engine is looked at */
   readonly everyMs: number;
-  /** no token in this long, with rows running: the engine hangs, whatever /health says */
+  /**
+   * no token in this long, with rows running: the engine hangs, whatever /health says. No connection to be had for this
+   * long: its machine is gone, and nothing says so on those that are open
+   */
   readonly hungMs: number;
   /** nobody listens at its port, though somebody did before: may be called at every look */
   readonly onRefused: () => void;
@@ -38,6 +41,7 @@ export async function watchEngine(client: EngineClient, options: WatchOptions): 
   let limiter: LimiterState | null = null;
   let progress: { tokens: number; startedAt: number | null; at: number } | null = null;
   let goneSince: number | null = null;
+  let unheardSince: number | null = null;
   let wasSeen = false;
   while (!options.signal.aborted) {
     const { status, body } = await client.ask("/metrics", undefined, answerLimitMs);
@@ -49,6 +53,11 @@ export async function watchEngine(client: EngineClient, options: WatchOptions): 
       if (wasSeen) options.onRefused();
       goneSince ??= performance.now();
       if (performance.now() - goneSince >= options.goneMs) options.onGone("nobody listens at its port");
+    }
+    if (status !== 0 || !isUnheard(body)) unheardSince = null;
+    else {
+      unheardSince ??= performance.now();
+      if (performance.now() - unheardSince >= options.hungMs) options.onGone("no connection to it can be made");
     }
     if (metrics !== null) {
       limiter =
@@ -75,4 +84,9 @@ export async function watchEngine(client: EngineClient, options: WatchOptions): 
 /** A time-out is no refusal: the API server of a full engine may be slow to answer. */
 function isRefused(code: unknown): boolean {
   return code === "ECONNREFUSED" || code === "EHOSTUNREACH" || code === "ENOTFOUND";
+}
+
+/** Packets are swallowed, as by a machine that is gone. A full engine is slow to answer, and its kernel still connects. */
+function isUnheard(code: unknown): boolean {
+  return code === "UND_ERR_CONNECT_TIMEOUT";
 }

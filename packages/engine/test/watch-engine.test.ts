@@ -42,9 +42,9 @@ test("the first look sets a limit from the engine's KV cache; a fixed one is lef
   expect(limits).toEqual([64]);
 });
 
-test("an engine at whose port nobody listens is given up, one that is slow to answer is not", async () => {
+test("an engine at whose port nobody listens is given up, or whose machine is gone, one that is slow to answer is not", async () => {
   const looking = new AbortController();
-  const watch = async (code: string, looks: number): Promise<string[]> => {
+  const watch = async (code: string, looks: number, hungMs = 60_000): Promise<string[]> => {
     const given: string[] = [];
     let left = looks;
     const stop = new AbortController();
@@ -63,7 +63,7 @@ test("an engine at whose port nobody listens is given up, one that is slow to an
       inFlight: null,
       liveTokens: 1,
       everyMs: 1,
-      hungMs: 60_000,
+      hungMs,
       onRefused: () => {},
       onProcess: () => {},
       goneMs: 0,
@@ -77,7 +77,10 @@ test("an engine at whose port nobody listens is given up, one that is slow to an
   };
   // gone and not hung: a hook must not restart an engine that still loads its weights
   expect(new Set(await watch("ECONNREFUSED", 3))).toEqual(new Set(["nobody listens at its port"]));
-  expect(await watch("no answer within 10000 ms", 3)).toEqual([]);
+  expect(await watch("no answer within 10000 ms", 3, 0)).toEqual([]);
+  // packets that are swallowed: a network that is away for a moment is waited for
+  expect(await watch("UND_ERR_CONNECT_TIMEOUT", 3)).toEqual([]);
+  expect(new Set(await watch("UND_ERR_CONNECT_TIMEOUT", 3, 0))).toEqual(new Set(["no connection to it can be made"]));
 });
 
 test("an engine that writes no token although a row runs is given up, and its row is lost to it, not failed", async () => {
