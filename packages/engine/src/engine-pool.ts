@@ -9,7 +9,7 @@ import { createFences } from "./fences.ts";
 import { loseEngine } from "./lose-engine.ts";
 import { createOpenLine } from "./open-line.ts";
 import { hasSlot, openPoolEngine, type PoolEngine, slotsOf } from "./pool-engine.ts";
-import type { EnginePool, EngineSlot } from "./port.ts";
+import type { EnginePool, EngineSlot, Fate } from "./port.ts";
 import { createPrefixHomes } from "./prefix-homes.ts";
 import type { TakeBack } from "./take-back.ts";
 import { createWaitingLine } from "./waiting-line.ts";
@@ -131,7 +131,12 @@ export function createEnginePool(options: {
     const { look, onWarning } = options;
     // a row that waited for this one to be empty may find another
     const onDown = aloneLine.serve;
-    loseEngine(engine, why, { look, onWarning, sleep, signal: closing.signal, onDown, onBack: serve });
+    const onBack = (fate: Fate): void => {
+      // another process: what was wrong with the one before says nothing about it
+      if (fate === "died") fences.liftEngine(engine.client.origin);
+      serve();
+    };
+    loseEngine(engine, why, { look, onWarning, sleep, signal: closing.signal, onDown, onBack });
   }
 
   const pool: EnginePool = {
@@ -187,6 +192,8 @@ export function createEnginePool(options: {
       for (const each of [line, aloneLine, openLine]) each.refuse(refusal, batch);
       serve();
     },
+
+    isFenced: (batch, origin) => fences.isFenced(batch, origin),
 
     lift(batch) {
       if (fences.lift(batch)) serve();

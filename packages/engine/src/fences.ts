@@ -7,6 +7,8 @@ export interface Fences {
   fence(batch: string, origin: string, reason: string): boolean;
   /** Takes all of a batch away; false where none stands. */
   lift(batch: string): boolean;
+  /** Takes those around one engine away, for every batch. */
+  liftEngine(origin: string): void;
   /** E_ENGINES_FENCED with the last reason where every engine is fenced for the batch, else null. */
   refusal(batch: string): AssayError | null;
 }
@@ -24,6 +26,9 @@ export function createFences(engines: number): Fences {
       return true;
     },
     lift: (batch) => fences.delete(batch),
+    liftEngine(origin) {
+      for (const fenced of fences.values()) fenced.delete(origin);
+    },
     refusal(batch) {
       const fenced = fences.get(batch);
       if (fenced === undefined || fenced.size < engines) return null;

@@ -1,4 +1,5 @@
 import { type PoolEngine, unknownFate } from "./pool-engine.ts";
+import type { Fate } from "./port.ts";
 import { waitUntilBack } from "./wait-until-back.ts";
 
 /**
@@ -8,7 +9,7 @@ import { waitUntilBack } from "./wait-until-back.ts";
 export function loseEngine(
   engine: PoolEngine,
   why: string,
-  options: Parameters<typeof waitUntilBack>[2] & { onDown: () => void; onBack: () => void },
+  options: Parameters<typeof waitUntilBack>[2] & { onDown: () => void; onBack: (fate: Fate) => void },
 ): void {
   if (engine.down || options.signal.aborted) return;
   engine.down = true;
@@ -17,7 +18,7 @@ export function loseEngine(
     if (fate === null) return unknownFate;
     engine.down = false;
     engine.doubted = false;
-    options.onBack();
+    options.onBack(fate);
     return fate;
   });
 }

@@ -47,9 +47,10 @@ export interface EnginePool {
 
   /**
    * Keeps an engine away from one batch (failure budget): a wrong setting of one batch says nothing about another.
-   * Slots in flight end as they end. Idempotent.
+   * Slots in flight end as they end; an engine that comes back as another process is let in again. Idempotent.
    */
   fence(batch: string, origin: string, reason: string): void;
+  isFenced(batch: string, origin: string): boolean;
   /** Takes all fences of a batch away, when it is paused or resumed. */
   lift(batch: string): void;
 

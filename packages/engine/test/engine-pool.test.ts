@@ -160,6 +160,21 @@ describe("a fence", () => {
     expect(await now(pool.acquire("x", never))).toBe("waits");
   });
 
+  test("stands when its engine comes back as the same process, and is gone when another one takes its place", async () => {
+    for (const [look, origin] of [
+      ["same", "b"],
+      ["back", "a"],
+    ] as const) {
+      const { pool, suspect } = openWatched(["a", "b"], 1, async () => look);
+      pool.fence("x", "a", "rejects everything");
+      suspect("a", "played");
+      expect(pool.capacity).toBe(1);
+      while (pool.capacity < 2) await new Promise((resolve) => setImmediate(resolve));
+      expect(pool.isFenced("x", "a")).toBe(look === "same");
+      expect((await pool.acquire("x", never)).origin).toBe(origin);
+    }
+  });
+
   test("does not hold up the rows of others behind it in the line", async () => {
     const pool = openPool(["a", "b"], 1);
     pool.fence("x", "a", "rejects everything");

@@ -155,6 +155,7 @@ export async function askMissing(
         }
       },
       fence: (batch, origin, reason) => ports.pool.fence(batch, origin, reason),
+      isFenced: (batch, origin) => ports.pool.isFenced(batch, origin),
     };
   }
 

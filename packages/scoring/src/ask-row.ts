@@ -16,7 +16,7 @@ import { type AskedFor, outcomeOf } from "./row-outcome.ts";
 import { retryAfter, type Tries, whatNext } from "./what-next.ts";
 
 export interface RowPorts {
-  readonly pool: Pick<EnginePool, "acquire" | "fence">;
+  readonly pool: Pick<EnginePool, "acquire" | "fence" | "isFenced">;
   readonly clock: Clock;
   /** when the chunk began, for `queue_ms` */
   readonly startedAt: number;

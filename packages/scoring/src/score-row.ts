@@ -49,6 +49,13 @@ function note(
   answer: Pick<ResultRow, "status" | "row_index" | "error_message">,
 ): void {
   if (context.control.accept_failures) return;
+  // condemned already: what still ends there is none of the process that may take its place
+  if (ports.pool.isFenced(context.file.batch, origin)) {
+    context.watch.forget(origin);
+    return;
+  }
   const reason = context.watch.note(origin, answer);
-  if (reason !== null) ports.pool.fence(context.file.batch, origin, reason);
+  if (reason === null) return;
+  ports.pool.fence(context.file.batch, origin, reason);
+  context.watch.forget(origin);
 }

@@ -4,6 +4,8 @@ import { createFailureBudget, type FailureBudget, type ResultRow } from "@assay/
 export interface FailureWatch {
   /** Takes a scored row into account. Returns why its engine has to be fenced for this batch, or null. */
   note(origin: string, row: Pick<ResultRow, "status" | "row_index" | "error_message">): string | null;
+  /** Forgets the rows of one engine. */
+  forget(origin: string): void;
   /** Forgets everything: after a pause the person who resumes has mended something. */
   reset(): void;
 }
@@ -19,6 +21,7 @@ export function createFailureWatch(): FailureWatch {
       const example = row.status === failing ? `; row ${row.row_index}: ${row.error_message ?? "no message"}` : "";
       return `more than half of the rows on this engine ended in ${failing}${example}`;
     },
+    forget: (origin) => void budgets.delete(origin),
     reset: () => budgets.clear(),
   };
 }

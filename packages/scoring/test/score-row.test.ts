@@ -281,10 +281,30 @@ describe("score-row", () => {
   });
 
   test("the failure budget fences the engine, unless the failures are accepted", async () => {
-    const failing = { note: () => "more than half", reset: () => {} };
+    const failing = { note: () => "more than half", forget: () => {}, reset: () => {} };
     expect((await score(() => "verdict", { context: { watch: failing } })).pool.fences()).toHaveLength(1);
     const control = { state: "running", weight: 1, accept_failures: true, n: 1, last: null } as const;
     expect((await score(() => "verdict", { context: { watch: failing, control } })).pool.fences()).toEqual([]);
+  });
+
+  test("the rows that a fenced engine failed do not count against the process that takes its place", async () => {
+    const file = await submit(memoryStore(), `${record(7)}\n`);
+    let isSick = false;
+    const pool = scriptedPool({
+      origins: ["http://bad", "http://good"],
+      slots: 1,
+      script: ({ origin }) => (origin === "http://bad" && isSick ? "rejected" : "verdict"),
+    });
+    const context = contextOf(file);
+    const ports = { pool, clock: immediateClock(), startedAt: 0, signal: never };
+    const scoreBoth = () => Promise.all([scoreRow(ports, context, row), scoreRow(ports, context, row)]);
+    for (let rows = 0; rows < 100; rows += 1) await scoreBoth();
+    isSick = true;
+    while (pool.fences().length === 0) await scoreBoth();
+    pool.lift(file.batch);
+    isSick = false;
+    for (let rows = 0; rows < 60; rows += 1) await scoreBoth();
+    expect(pool.fences()).toEqual([]);
   });
 
   test("property: a reward stands exactly where the status is ok, whatever the engine does", async () => {

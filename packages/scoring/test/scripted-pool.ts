@@ -294,6 +294,7 @@ export function scriptedPool(
       if (refused !== null) for (const waiter of [...waiters]) if (waiter.batch === batch) waiter.refuse(refused);
       serve();
     },
+    isFenced: (batch, origin) => fenced.get(batch)?.has(origin) === true,
     lift(batch) {
       fenced.delete(batch);
       serve();
