@@ -18,13 +18,36 @@ export interface Fleet {
   readonly isOpen: (engine: PoolEngine, batch: string) => boolean;
 }
 
-/** Where a row goes now; null while every engine that it may go to is full. A full home is no reason to wait. */
-export function choosePlace(fleet: Fleet, batch: string, prefix: PromptPrefix | undefined): Place | null {
-  const isFit = (engine: PoolEngine): boolean => fleet.isOpen(engine, batch) && isWithinShare(fleet, engine, batch);
-  const home = prefix === undefined ? null : fleet.homes.find(prefix, isFit);
-  if (home !== null && hasSlot(home.engine)) return { engine: home.engine, saves: home.shared };
-  const engine = freest(fleet, batch);
-  return engine === null ? null : { engine, saves: -(home?.shared ?? shares.nothing) };
+/** Where a row goes now; null while every engine that it may go to is full. */
+export type ChoosePlace = (batch: string, prefix: PromptPrefix | undefined) => Place | null;
+
+/**
+ * Chooses for as many rows as stand in line, as long as nothing in the fleet changes: what is the same for all rows of a
+ * batch is looked for once. A full home is no reason to wait.
+ */
+export function choosePlaces(fleet: Fleet): ChoosePlace {
+  const batches = new Map<string, ReturnType<typeof ofBatch>>();
+
+  function ofBatch(batch: string) {
+    const engine = freest(fleet, batch);
+    const fit = new Map<PoolEngine, boolean>();
+    const isFit = (one: PoolEngine): boolean => {
+      const known = fit.get(one) ?? (fleet.isOpen(one, batch) && isWithinShare(fleet, one, batch));
+      fit.set(one, known);
+      return known;
+    };
+    return { engine, isFit };
+  }
+
+  return (batch, prefix) => {
+    const known = batches.get(batch) ?? ofBatch(batch);
+    batches.set(batch, known);
+    const { engine, isFit } = known;
+    if (engine === null) return null;
+    const home = prefix === undefined ? null : fleet.homes.find(prefix, isFit);
+    if (home !== null && hasSlot(home.engine)) return { engine: home.engine, saves: home.shared };
+    return { engine, saves: -(home?.shared ?? shares.nothing) };
+  };
 }
 
 /** Whether one more row is within the share. Fair is what the engine's limit is of all limits, rounded up. */

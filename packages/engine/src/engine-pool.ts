@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import { setTimeout } from "node:timers/promises";
 import { AssayError, type PromptPrefix } from "@assay/core";
 import { createAloneLine } from "./alone-line.ts";
-import { choosePlace } from "./choose-place.ts";
+import { choosePlaces } from "./choose-place.ts";
 import type { EngineClient } from "./engine-client.ts";
 import { takeSlot } from "./engine-slot.ts";
 import { createFences } from "./fences.ts";
@@ -56,7 +56,7 @@ export function createEnginePool(options: {
   const homes = createPrefixHomes<PoolEngine>();
   const fleet = { engines, homes, isOpen };
   const line = createWaitingLine(
-    (batch, prefix) => choosePlace(fleet, batch, prefix),
+    () => choosePlaces(fleet),
     capacity,
     () => engines.some(hasSlot),
   );
@@ -146,7 +146,7 @@ export function createEnginePool(options: {
       const refusal = signal.aborted ? stopped() : fences.refusal(batch);
       if (refusal !== null) return Promise.reject(refusal);
       // who waits already was there first
-      const place = line.rows === 0 ? choosePlace(fleet, batch, prefix) : null;
+      const place = line.rows === 0 ? choosePlaces(fleet)(batch, prefix) : null;
       if (place !== null) return Promise.resolve(sharedSlot(place.engine, prefix));
       return waitFor(
         (ends: Ends<PoolEngine>) => line.stand({ batch, prefix, ...ends }),

@@ -1,5 +1,5 @@
 import type { AssayError, PromptPrefix } from "@assay/core";
-import type { Place } from "./choose-place.ts";
+import type { ChoosePlace, Place } from "./choose-place.ts";
 import type { PoolEngine } from "./pool-engine.ts";
 import { shares } from "./prefix-homes.ts";
 
@@ -34,11 +34,10 @@ interface Waiter {
 }
 
 /**
- * The line of rows that wait for a slot. `placeFor` says where a row would go now, null while every engine that it may
- * go to is full; `slots` are those of the engines that are not down, `anyFree` whether one of them is free.
+ * The line of rows that wait for a slot. `choosing` says where rows would go now, until one of them goes; `slots` are those of the engines that are not down, `anyFree` whether one of them is free.
  */
 export function createWaitingLine(
-  placeFor: (batch: string, prefix: PromptPrefix | undefined) => Place | null,
+  choosing: () => ChoosePlace,
   slots: () => number,
   anyFree: () => boolean,
 ): WaitingLine {
@@ -51,6 +50,7 @@ export function createWaitingLine(
    */
   function next(): (Place & { waiter: Waiter }) | null {
     if (!anyFree()) return null;
+    const placeFor = choosing();
     const often = patience * slots();
     let best: (Place & { waiter: Waiter }) | null = null;
     let looked = 0;
