@@ -78,6 +78,10 @@ export function createEnginePool(options: {
     return engines.reduce((sum, engine) => sum + (engine.down ? 0 : slotsOf(engine)), 0);
   }
 
+  function capacityFor(batch: string): number {
+    return engines.reduce((sum, engine) => sum + (isOpen(engine, batch) ? slotsOf(engine) : 0), 0);
+  }
+
   function named(origin: string): PoolEngine | undefined {
     return engines.find(({ client }) => client.origin === origin);
   }
@@ -184,6 +188,8 @@ export function createEnginePool(options: {
     get capacity() {
       return capacity();
     },
+
+    capacityFor,
 
     fence(batch, origin, reason) {
       if (!fences.fence(batch, origin, reason)) return;

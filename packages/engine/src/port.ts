@@ -44,6 +44,8 @@ export interface EnginePool {
   readonly waiting: number;
   /** Slots of the engines that are not down. */
   readonly capacity: number;
+  /** Of these, those of engines that are not fenced for the batch. */
+  capacityFor(batch: string): number;
 
   /**
    * Keeps an engine away from one batch (failure budget): a wrong setting of one batch says nothing about another.

@@ -160,7 +160,7 @@ export async function askMissing(
   }
 
   async function inLine(batch: string, prefix: PromptPrefix | undefined): Promise<EngineSlot> {
-    const served = ports.ahead.wait();
+    const served = ports.ahead.wait(batch);
     try {
       return await ports.pool.acquire(batch, waiting, prefix);
     } finally {

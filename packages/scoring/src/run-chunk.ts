@@ -1,4 +1,5 @@
 import { type AssayError, toAssayError } from "@assay/core";
+import type { EnginePool } from "@assay/engine";
 import type { LeasedJob } from "@assay/queue";
 import type { BatchContext } from "./batch-context.ts";
 import type { ChunkOutcome, ChunkPorts } from "./chunk-ports.ts";
@@ -14,6 +15,12 @@ export type Held = Pick<ChunkPorts, "spool" | "memory" | "ahead"> & { readonly l
 const hasShard: ReadonlySet<ChunkOutcome["kind"]> = new Set(["committed", "lost-race", "exists"]);
 /** After a job that is not for this worker: its jobs must not spin. */
 const putBackPauseMs = 250;
+
+/** Rows ahead that the slots need while the next ones are on their way: all slots, or those of engines open to a batch. */
+export function enoughAhead(pool: Pick<EnginePool, "capacity" | "capacityFor">, batch?: string): number {
+  const slots = batch === undefined ? pool.capacity : pool.capacityFor(batch);
+  return Math.max(1, Math.ceil(slots / 2));
+}
 
 /**
  * Opens the batch of a leased chunk and sets the chunk going, its rows counted as ahead; resolves with the rest of the
@@ -45,13 +52,18 @@ export async function runChunk(
     await refuse(worker, served, leased, toAssayError(error));
     return null;
   }
+  // its engines have what they need: its rows in line would keep the others from those that they take
+  if (ports.pool.capacityFor(batch) < ports.pool.capacity && held.ahead.of(batch) >= enoughAhead(ports.pool, batch)) {
+    await putToTheBack(worker, leased);
+    return null;
+  }
   const { samples, chunks } = context.file;
   const planned = chunks[chunk];
   if (intake.aborted || planned === undefined) {
     await (intake.aborted ? leased.handBack() : leased.done());
     return null;
   }
-  const lined = held.ahead.fetch(planned.rows * samples);
+  const lined = held.ahead.fetch(batch, planned.rows * samples);
   const lease = held.leases.hold(leased);
   const ended = score(worker, served, held, lease, context, lined)
     // nobody looks at it before the worker's end

@@ -5,7 +5,7 @@ import { isIdle } from "./is-idle.ts";
 import { reconcileRoot } from "./reconcile-root.ts";
 import { openRowMemory } from "./row-memory.ts";
 import { openRowsAhead } from "./rows-ahead.ts";
-import { runChunk } from "./run-chunk.ts";
+import { enoughAhead, runChunk } from "./run-chunk.ts";
 import { serveBatches } from "./serve-batches.ts";
 import { openSpool } from "./spool.ts";
 import { type Seen, tellState } from "./tell-state.ts";
@@ -106,7 +106,7 @@ function startWorker(given: WorkerPorts, options: WorkerOptions) {
       // first of all: no row is asked that this host's disk holds
       if (reconnected) await reconcile();
       // what the slots need while the next rows are on their way, and not more: another worker may be idle
-      await held.ahead.whenBelow(() => Math.max(1, Math.ceil(pool.capacity / 2)), intake);
+      await held.ahead.whenBelow((batch) => enoughAhead(pool, batch), intake);
       if (intake.aborted) return;
       // beside the intake, which goes on however many batches are open and however far they are
       keep(reconcileWhenDue());

@@ -18,8 +18,8 @@ describe("rows ahead", () => {
 
   test("are those of chunks on their way and those that wait for a slot, each once", async () => {
     const ahead = openRowsAhead(manualClock());
-    const here = ahead.fetch(16);
-    const served = ahead.wait();
+    const here = ahead.fetch("x", 16);
+    const served = ahead.wait("x");
     const [seventeen, sixteen] = [below(ahead, 17), below(ahead, 16)];
     await turn();
     expect([seventeen(), sixteen()]).toEqual([false, false]);
@@ -36,9 +36,9 @@ describe("rows ahead", () => {
   test("of chunks that hang one does not count, the oldest, and the next when that one is here", async () => {
     const clock = manualClock();
     const ahead = openRowsAhead(clock);
-    const here = ahead.fetch(16);
+    const here = ahead.fetch("x", 16);
     await clock.advance(1_000);
-    ahead.fetch(8);
+    ahead.fetch("x", 8);
     const [nine, eight] = [below(ahead, 9), below(ahead, 8)];
     await clock.advance(999);
     expect([nine(), eight()]).toEqual([false, false]);
@@ -52,10 +52,24 @@ describe("rows ahead", () => {
     expect(eight()).toBe(true);
     expect(clock.sleepers()).toBe(0);
     // the second stays the one that is not counted
-    ahead.fetch(8);
+    ahead.fetch("x", 8);
     const again = below(ahead, 8);
     await turn();
     expect(again()).toBe(false);
+  });
+
+  test("of one batch count as what is enough for it at most", async () => {
+    const ahead = openRowsAhead(manualClock());
+    ahead.fetch("narrow", 100);
+    ahead.fetch("wide", 10);
+    const enough = (rows: number) => (batch?: string) => (batch === "narrow" ? 4 : rows);
+    let is = false;
+    void ahead.whenBelow(enough(14), never).then(() => {
+      is = true;
+    });
+    await turn();
+    expect([ahead.of("narrow"), ahead.of("wide"), is]).toEqual([100, 10, false]);
+    await ahead.whenBelow(enough(15), never);
   });
 
   test("what is enough may change and is looked at again when fewer are ahead, and the signal ends the waiting", async () => {
@@ -64,11 +78,11 @@ describe("rows ahead", () => {
     const stop = new AbortController();
     const [grown, stopped] = [ahead.whenBelow(() => enough, never), below(ahead, 1, stop.signal)];
     await grown;
-    ahead.fetch(16);
+    ahead.fetch("x", 16);
     const later = ahead.whenBelow(() => enough, never);
     const other = below(ahead, 1, stop.signal);
     enough = 64;
-    ahead.wait()();
+    ahead.wait("x")();
     await later;
     expect(other()).toBe(false);
     stop.abort();

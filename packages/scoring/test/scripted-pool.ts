@@ -270,6 +270,8 @@ export function scriptedPool(
     get capacity() {
       return engines.filter(({ down }) => !down).length * slots;
     },
+    capacityFor: (batch) =>
+      engines.filter(({ down, origin }) => !down && fenced.get(batch)?.has(origin) !== true).length * slots,
     whenOpen(batch, signal) {
       return new Promise((resolve, reject) => {
         const look = (): void => {
