@@ -1,10 +1,10 @@
 /**
- * Whether a proxy in front of an engine ends answers that take too long: nginx after 60 s without a byte,
- * others after 100 or 600. Told by what is lost: several answers after the same time each, at an engine that lives, and
+ * Whether a proxy in front of an engine ends answers that take too long: nginx after 60 s without a byte, Envoy after
+ * 15 s, others after 29, 100 or 600. Told by what is lost: several answers after the same time each, at an engine that lives, and
  * none that took longer. Pure; times in milliseconds.
  */
 export interface ProxyLimit {
-  /** shorter losses are not looked at: connections break for many reasons, and proxies wait at least so long */
+  /** shorter losses are not looked at: connections break for many reasons, and Envoy waits 15 s by default */
   readonly leastMs: number;
   /** how long answers had taken that were lost since the engine was looked at last */
   readonly losses: readonly number[];
@@ -16,7 +16,7 @@ export interface ProxyLimit {
   readonly isHard: boolean;
 }
 
-export function noProxyLimit(leastMs = 30_000): ProxyLimit {
+export function noProxyLimit(leastMs = 10_000): ProxyLimit {
   return { leastMs, losses: [], cuts: [], foundMs: null, isHard: false };
 }
 

@@ -34,7 +34,8 @@ interface Waiter {
 }
 
 /**
- * The line of rows that wait for a slot. `choosing` says where rows would go now, until one of them goes; `slots` are those of the engines that are not down, `anyFree` whether one of them is free.
+ * The line of rows that wait for a slot. `choosing` says where rows would go now, until one of them goes; `slots` are
+ * those of the engines that are not down, `anyFree` whether one of them is free.
  */
 export function createWaitingLine(
   choosing: () => ChoosePlace,

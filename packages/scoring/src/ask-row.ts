@@ -56,8 +56,11 @@ export async function askRow(
       const asked = await ask(ports, context, rowIndex, built, slot);
       const next = whatNext(asked, tries);
       if (next === "aborted") throw new AssayError("E_ABORTED", "stopped while the row was scored");
-      if (next === "elsewhere") ports.pool.fence(batch, slot.origin, failureWords(asked));
-      if (next === "busy" || next === "again" || next === "handed-back") {
+      if (asked.ok) context.watch.answers(slot.origin);
+      const isRefused = next === "refused";
+      if (isRefused && context.watch.refuses(slot.origin, ports.clock.now()))
+        ports.pool.fence(batch, slot.origin, failureWords(asked));
+      else if (isRefused || next === "busy" || next === "again" || next === "handed-back") {
         // not back to where it was refused or failed, when another has room
         drawnBy = undefined;
         // in the slot: an engine that has too much is not sent another row meanwhile

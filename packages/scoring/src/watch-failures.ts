@@ -4,14 +4,26 @@ import { createFailureBudget, type FailureBudget, type ResultRow } from "@assay/
 export interface FailureWatch {
   /** Takes a scored row into account. Returns why its engine has to be fenced for this batch, or null. */
   note(origin: string, row: Pick<ResultRow, "status" | "row_index" | "error_message">): string | null;
+  /**
+   * Takes a refusal of the key or of the model into account, at `now` (epoch ms). Whether the engine has to be fenced:
+   * nothing else from it for 15 s.
+   */
+  refuses(origin: string, now: number): boolean;
+  /** An engine has answered a row. */
+  answers(origin: string): void;
   /** Forgets the rows of one engine. */
   forget(origin: string): void;
   /** Forgets everything: after a pause the person who resumes has mended something. */
   reset(): void;
 }
 
+/** A gateway that reads its routes anew answers 404 or 403 for some seconds; what is wrong is so all night. */
+const refusedForMs = 15_000;
+
 export function createFailureWatch(): FailureWatch {
   const budgets = new Map<string, FailureBudget>();
+  /** since when an engine says nothing else */
+  const refusing = new Map<string, number>();
   return {
     note(origin, row) {
       const budget = budgets.get(origin) ?? createFailureBudget();
@@ -21,7 +33,17 @@ export function createFailureWatch(): FailureWatch {
       const example = row.status === failing ? `; row ${row.row_index}: ${row.error_message ?? "no message"}` : "";
       return `more than half of the rows on this engine ended in ${failing}${example}`;
     },
-    forget: (origin) => void budgets.delete(origin),
-    reset: () => budgets.clear(),
+    refuses(origin, now) {
+      const since = refusing.get(origin) ?? now;
+      refusing.set(origin, since);
+      return now - since >= refusedForMs;
+    },
+    answers: (origin) => void refusing.delete(origin),
+    forget(origin) {
+      for (const map of [budgets, refusing]) map.delete(origin);
+    },
+    reset() {
+      for (const map of [budgets, refusing]) map.clear();
+    },
   };
 }

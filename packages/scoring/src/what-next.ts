@@ -14,7 +14,7 @@ export interface Tries {
 }
 
 /** What follows an answer: nothing, or the same row once more, and on whose account. */
-export type Next = "done" | "again" | "handed-back" | "busy" | "lost" | "elsewhere" | "aborted";
+export type Next = "done" | "again" | "handed-back" | "busy" | "lost" | "refused" | "aborted";
 
 /** The one retry policy of a row. Pure. */
 export function whatNext(asked: Asked, { own, handedBack }: Tries): Next {
@@ -35,7 +35,7 @@ export function whatNext(asked: Asked, { own, handedBack }: Tries): Next {
       return "lost";
     case "wrong_model":
     case "denied":
-      return "elsewhere";
+      return "refused";
     case "rejected":
     case "too_long":
       return "done";

@@ -47,7 +47,11 @@ describe("markers of an attempt", () => {
   test("failed as a whole and fenced: .end, too", async () => {
     for (const say of ["rejected", "denied"] as const) {
       const chunk = await openChunk(chunkOf(20));
-      await attempt(chunk, () => say).ended;
+      const one = attempt(chunk, () => say);
+      await until(() => one.pool.log.length === 20);
+      // a gateway may refuse for some seconds
+      if (say === "denied") await chunk.clock.advance(16_000);
+      await one.ended;
       expect(markers(chunk.store, chunk.file)).toEqual(["start", "end"]);
     }
   });

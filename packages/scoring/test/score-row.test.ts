@@ -3,6 +3,7 @@ import { memoryStore } from "@assay/testkit";
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { scoreRow } from "../src/score-row.ts";
+import { createFailureWatch } from "../src/watch-failures.ts";
 import { contextOf, never, profile, record, submit } from "./build-batch.ts";
 import { immediateClock, until } from "./immediate-clock.ts";
 import { ids, yesOf } from "./scripted-answer.ts";
@@ -240,7 +241,7 @@ describe("score-row", () => {
   });
 
   test.each(["wrong_model", "denied"] as const)(
-    "%s fences the engine for this batch only, and the row goes elsewhere",
+    "%s and nothing else for 15 s fences the engine for this batch only, and the row goes elsewhere",
     async (kind) => {
       const { pool, result } = await score((ask) => (ask.origin === "http://a" ? kind : "verdict"), {
         origins: ["http://a", "http://b"],
@@ -251,6 +252,17 @@ describe("score-row", () => {
       expect(slot.origin).toBe("http://a");
     },
   );
+
+  test("a gateway that refuses for some seconds is waited for: nothing is fenced, the row is not charged", async () => {
+    let nth = 0;
+    const { pool, result } = await score(() => (nth++ < 4 ? "denied" : "verdict"));
+    expect(result).toMatchObject({ status: "ok", attempts: 1 });
+    expect(pool.fences()).toEqual([]);
+    const watch = createFailureWatch();
+    expect(watch.refuses("http://a", 0)).toBe(false);
+    watch.answers("http://a");
+    expect([20_000, 34_999, 35_000].map((now) => watch.refuses("http://a", now))).toEqual([false, false, true]);
+  });
 
   test.each(["busy", "server_error"] as const)(
     "a row that was answered %s is not drawn back to that engine; one that lost its engine is drawn to its next home",
@@ -281,7 +293,7 @@ describe("score-row", () => {
   });
 
   test("the failure budget fences the engine, unless the failures are accepted", async () => {
-    const failing = { note: () => "more than half", forget: () => {}, reset: () => {} };
+    const failing = { ...createFailureWatch(), note: () => "more than half" };
     expect((await score(() => "verdict", { context: { watch: failing } })).pool.fences()).toHaveLength(1);
     const control = { state: "running", weight: 1, accept_failures: true, n: 1, last: null } as const;
     expect((await score(() => "verdict", { context: { watch: failing, control } })).pool.fences()).toEqual([]);

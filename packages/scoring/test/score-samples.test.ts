@@ -162,7 +162,7 @@ describe("rows of several samples", () => {
   test("an engine that refuses the batch ends all samples of a row, also those that hang", async () => {
     const { pool, scoring } = await chunkOf(
       {},
-      { text: records(1), script: ({ nth }) => (nth === 2 ? "wrong_model" : "hang") },
+      { text: records(1), script: ({ nth }) => (nth === 1 ? "hang" : "wrong_model") },
     );
     expect(isAssayError(await scoring.catch((error: unknown) => error), "E_ENGINES_FENCED")).toBe(true);
     expect(pool.inFlight()).toBe(0);
