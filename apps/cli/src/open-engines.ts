@@ -60,7 +60,7 @@ function open(urls: readonly string[], apiKey: string | null, flags: EngineFlags
   });
   return {
     pool: addCrashPoints(engines.pool),
-    models: () => engines.models(),
+    models: (of) => engines.models(of),
     probe: (profile, model, revision) => engines.probe(profile, model, revision),
     examine: (profile, model) => engines.examine(profile, model),
     bench: (settings, hooks) => engines.bench(settings, hooks),

@@ -29,8 +29,11 @@ export interface OpenEnginesOptions {
 
 export interface Engines {
   readonly pool: EnginePool;
-  /** What each engine serves. Rejects with E_ENGINE_UNREACHABLE or E_ENGINE_DENIED. */
-  models(): Promise<{ origin: string; models: string[]; simulated: boolean }[]>;
+  /**
+   * What each engine serves, or with `answering` each one that answers. Rejects with E_ENGINE_UNREACHABLE (then where
+   * none does) or E_ENGINE_DENIED.
+   */
+  models(of?: "answering"): Promise<{ origin: string; models: string[]; simulated: boolean }[]>;
   /**
    * Probes every engine for a profile. Returns the profile with the ids that its words have here, and every version that
    * an engine of these has had, those that come back with another included. Engines that do not answer hold up nobody: no
@@ -105,14 +108,18 @@ export function openEngines(options: OpenEnginesOptions): Engines {
   return {
     pool,
 
-    models: () =>
-      Promise.all(
-        clients.map(async (client) => {
-          const served = await servedModels(client);
-          if (!Array.isArray(served)) throw unreachable(client.origin, served);
-          return { origin: client.origin, models: served.map(({ id }) => id), simulated: isSimulated(served) };
-        }),
-      ),
+    async models(of) {
+      const looked = await Promise.all(
+        clients.map(async (client) => ({ origin: client.origin, served: await servedModels(client) })),
+      );
+      const noneAnswers = looked.every(({ served }) => !Array.isArray(served));
+      return looked.flatMap(({ origin, served }) => {
+        if (Array.isArray(served))
+          return [{ origin, models: served.map(({ id }) => id), simulated: isSimulated(served) }];
+        if (of !== "answering" || noneAnswers || served.denied) throw unreachable(origin, served);
+        return [];
+      });
+    },
 
     async probe(profile, model, revision) {
       const all = await probeAll(profile, model, revision);

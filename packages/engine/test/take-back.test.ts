@@ -126,6 +126,8 @@ test("an engine that does not answer the probe holds up no other, and gets rows 
     },
   });
   open.push({ close: () => agent.destroy() }, first, { close: () => second.close() }, engines);
+  await expect(engines.models()).rejects.toMatchObject({ code: "E_ENGINE_UNREACHABLE", where: url });
+  expect(await engines.models("answering")).toMatchObject([{ origin: first.url, models: ["simulator"] }]);
   const { facts } = await engines.probe(genrm, "simulator", null);
   expect(facts.map(({ origin }) => origin)).toEqual([first.url]);
   expect(engines.pool.capacity).toBe(4);
@@ -146,6 +148,7 @@ test("where no engine answers the probe that is said", async () => {
   const agent = new Agent(engineAgentOptions());
   const engines = openEngines({ urls: [simulator.url], agent, apiKey: null, inFlight: 4, onWarning: () => {} });
   open.push({ close: () => agent.destroy() }, engines);
+  await expect(engines.models("answering")).rejects.toMatchObject({ code: "E_ENGINE_UNREACHABLE" });
   await expect(engines.probe(genrm, "simulator", null)).rejects.toMatchObject({ code: "E_ENGINE_UNREACHABLE" });
 }, 60_000);
 

@@ -77,11 +77,11 @@ function workIsLeft(root: string): AssayError {
   );
 }
 
-/** The one model that the engines serve; waits for engines that do not answer yet. Null when told to stop meanwhile. */
+/** The one model that the engines serve; waits until one of them answers. Null when told to stop meanwhile. */
 async function onlyModel(engines: OpenedEngines, signals: Signals): Promise<string | null> {
   for (let round = 0; !signals.drain.aborted; round += 1) {
     try {
-      const served = [...new Set((await engines.models()).flatMap(({ models }) => models))];
+      const served = [...new Set((await engines.models("answering")).flatMap(({ models }) => models))];
       const [model] = served;
       if (model !== undefined && served.length === 1) return model;
       throw new AssayError("E_USAGE", "the engines serve more than one model", {
