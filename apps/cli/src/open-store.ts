@@ -25,7 +25,7 @@ export async function openStore(root: string | undefined): Promise<ObjectStore> 
 export async function openUri(uri: string): Promise<ObjectStore> {
   if (!/^s3:\/\//i.test(uri)) {
     // s3:/bucket is a slip, which would fill this disk; ./s3:/bucket is a folder
-    if (/^(s3:|[a-z][a-z0-9+.-]*:\/\/)/i.test(uri)) {
+    if (isAddress(uri)) {
       throw new AssayError("E_USAGE", "not a place Assay can write to", {
         expected: "a directory or s3://bucket/prefix",
         got: uri,
@@ -43,6 +43,11 @@ export async function openUploads(root: string | undefined): Promise<Uploads | n
   if (!/^s3:\/\//i.test(uri)) return null;
   const { s3Uploads } = await import("@assay/store/s3");
   return s3Uploads(await s3Target(uri));
+}
+
+/** Whether a text is an address, or was meant to be one: as a path it would be a folder named `s3:` that nobody finds. */
+export function isAddress(text: string): boolean {
+  return /^(s3:|[a-z][a-z0-9+.-]*:\/\/)/i.test(text);
 }
 
 async function s3Target(uri: string): Promise<{ client: S3Client; bucket: string; prefix: string }> {

@@ -16,17 +16,16 @@ export function refuseNoData(
   { input, where }: { readonly input: string; readonly where: string },
 ): void {
   const text = Buffer.from(head.subarray(0, stubBytes)).toString("latin1");
-  const refused = (message: string, details: { next?: string }): AssayError =>
-    new AssayError("E_INPUT_UNREADABLE", message, { where, ...details });
+  const refused = (message: string, next?: string): AssayError =>
+    new AssayError("E_INPUT_UNREADABLE", message, next === undefined ? { where } : { where, next });
   if (text.startsWith("version https://git-lfs"))
-    throw refused("this is a pointer of Git LFS, and not the file", { next: "git lfs pull, in its clone" });
-  if (text.startsWith("PARE"))
-    throw refused("this is an encrypted Parquet file", { next: "write it anew without encryption" });
+    throw refused("this is a pointer of Git LFS, and not the file", "git lfs pull, in its clone");
+  if (text.startsWith("PARE")) throw refused("this is an encrypted Parquet file", "write it anew without encryption");
   const packed = /\.(parquet|gz|zst)$/i.exec(input)?.[1]?.toLowerCase();
   if (packed === undefined) return;
-  if (head.length === 0) throw refused(`this is an empty file, which a whole one named .${packed} never is`, {});
+  if (head.length === 0) throw refused(`this is an empty file, which a whole one named .${packed} never is`);
   const letter = firstLetter(head);
   // lines and arrays of JSON are told by themselves, whatever the name
   if (packed === "parquet" && fileFormat(head) === "plain" && letter !== 0x7b && letter !== 0x5b)
-    throw refused("this is a file of another kind, and its name says Parquet", {});
+    throw refused("this is a file of another kind, and its name says Parquet");
 }

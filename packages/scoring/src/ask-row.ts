@@ -33,7 +33,8 @@ const settlePatienceMs = 3_000;
 
 /**
  * Asks one row until there is an outcome: a slot, one or two requests in it. A loaded engine is waited for, a lost one
- * is replaced by another or waited for, one that gave the row up is asked again, and none of it is charged to the row.
+ * is replaced by another or waited for, one that gave the row up is asked again, one that refuses the key or the model,
+ * too, and is fenced when it goes on; none of it is charged to the row.
  * `prefix` is what its prompt shares with other rows. Rejects with E_ABORTED or E_ENGINES_FENCED only.
  */
 export async function askRow(

@@ -6,7 +6,7 @@ export interface FailureWatch {
   note(origin: string, row: Pick<ResultRow, "status" | "row_index" | "error_message">): string | null;
   /**
    * Takes a refusal of the key or of the model into account, at `now` (epoch ms). Whether the engine has to be fenced:
-   * nothing else from it for 15 s.
+   * refusals for 15 s, and no answer in between. After 30 s without a refusal they begin anew: an answer takes minutes.
    */
   refuses(origin: string, now: number): boolean;
   /** An engine has answered a row. */
@@ -19,11 +19,12 @@ export interface FailureWatch {
 
 /** A gateway that reads its routes anew answers 404 or 403 for some seconds; what is wrong is so all night. */
 const refusedForMs = 15_000;
+/** Twice the longest pause of a row that is refused. */
+const refusedApartMs = 30_000;
 
 export function createFailureWatch(): FailureWatch {
   const budgets = new Map<string, FailureBudget>();
-  /** since when an engine says nothing else */
-  const refusing = new Map<string, number>();
+  const refusing = new Map<string, { readonly since: number; readonly last: number }>();
   return {
     note(origin, row) {
       const budget = budgets.get(origin) ?? createFailureBudget();
@@ -34,8 +35,9 @@ export function createFailureWatch(): FailureWatch {
       return `more than half of the rows on this engine ended in ${failing}${example}`;
     },
     refuses(origin, now) {
-      const since = refusing.get(origin) ?? now;
-      refusing.set(origin, since);
+      const before = refusing.get(origin);
+      const since = before === undefined || now - before.last > refusedApartMs ? now : before.since;
+      refusing.set(origin, { since, last: now });
       return now - since >= refusedForMs;
     },
     answers: (origin) => void refusing.delete(origin),

@@ -262,6 +262,8 @@ describe("score-row", () => {
     expect(watch.refuses("http://a", 0)).toBe(false);
     watch.answers("http://a");
     expect([20_000, 34_999, 35_000].map((now) => watch.refuses("http://a", now))).toEqual([false, false, true]);
+    // twice for a moment, before the first answer that was begun in between has ended
+    expect([0, 60_000, 60_500].map((now) => watch.refuses("http://b", now))).toEqual([false, false, false]);
   });
 
   test.each(["busy", "server_error"] as const)(

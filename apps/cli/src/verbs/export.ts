@@ -6,7 +6,7 @@ import { exportPairs } from "../export-pairs.ts";
 import { exportRows } from "../export-rows.ts";
 import type { RootFlags } from "../flags.ts";
 import { type OpenedExport, openExport } from "../open-export.ts";
-import { openStore } from "../open-store.ts";
+import { isAddress, openStore } from "../open-store.ts";
 import { counted, note } from "../say.ts";
 import { oneOf } from "../submit-settings.ts";
 import { writeOnce } from "../write-once.ts";
@@ -65,9 +65,8 @@ async function exportOneFile(
   note(`${counted(rows, "row")} in ${path}`);
 }
 
-/** As a path it would be a folder named s3: beside where people stand, and nobody looks for it there. */
 function refuseRemote(path: string, shape: (typeof exportShapes)[number]): void {
-  if (!/^(s3:|[a-z][a-z0-9+.-]*:\/\/)/i.test(path)) return;
+  if (!isAddress(path)) return;
   const copy = shape === "dataset" ? "aws s3 cp --recursive FOLDER" : "aws s3 cp FILE";
   throw new AssayError("E_USAGE", "an export is written to this machine", {
     expected: "the path of a new file, or of a folder for --as dataset",
